@@ -1,0 +1,90 @@
+"""What users can catch.
+
+Every error that npnet raises on purpose derives from :class:`NpnetError` and, besides, from what a
+NumPy user and a PyTorch user would already catch for the same mistake.  The command line prints the
+message of an :class:`NpnetError` as one line; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "BackwardError",
+    "DataError",
+    "DataMissingError",
+    "DeviceError",
+    "DtypeError",
+    "NonFiniteError",
+    "NpnetError",
+    "OutputError",
+    "RecipeError",
+    "ShapeError",
+    "StateError",
+    "TargetError",
+    "UnsupportedError",
+]
+
+
+class NpnetError(Exception):
+    """Base of every error that npnet raises on purpose."""
+
+
+class ArgumentError(NpnetError, ValueError):
+    """An argument lies outside what is accepted (a negative learning rate, ``p = 1.5``)."""
+
+
+class UnsupportedError(NpnetError, TypeError, NotImplementedError):
+    """An argument that PyTorch knows and npnet does not offer (``inplace=True``)."""
+
+
+class ShapeError(NpnetError, ValueError, RuntimeError):
+    """An array has the wrong shape."""
+
+
+class DtypeError(NpnetError, TypeError, RuntimeError):
+    """An array has the wrong dtype, or is no array at all."""
+
+
+class DeviceError(NpnetError, RuntimeError):
+    """An array lies on the wrong device, or the device is not to be had."""
+
+
+class TargetError(NpnetError, ValueError, IndexError):
+    """A label or target lies outside the range that the loss accepts."""
+
+
+class BackwardError(NpnetError, RuntimeError):
+    """``backward`` was called where there is nothing to go back through."""
+
+
+class StateError(NpnetError, ValueError, RuntimeError, KeyError):
+    """A ``state_dict`` does not fit what it is loaded into."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return Exception.__str__(self)
+
+
+class DataError(NpnetError, ValueError):
+    """A data file or table holds something that cannot be trained on."""
+
+
+class DataMissingError(DataError, FileNotFoundError):
+    """A data file is not where it was looked for."""
+
+    def __str__(self) -> str:  # OSError formats (errno, strerror) when it has two arguments
+        return Exception.__str__(self)
+
+
+class RecipeError(NpnetError, ValueError):
+    """A recipe, or an override of one, has an unknown key or a bad value."""
+
+
+class NonFiniteError(NpnetError, FloatingPointError):
+    """A loss, gradient or weight became NaN or infinite."""
+
+
+class OutputError(NpnetError, OSError):
+    """An output folder cannot be used."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)

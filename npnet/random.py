@@ -1,0 +1,270 @@
+r"""Seeded random streams.
+
+Every draw in npnet comes from a generator: the ``generator=`` argument where one is given, else the
+stream of the draw's purpose, ``init``, ``split``, ``shuffle``, ``dropout`` or ``augment``.
+:func:`manual_seed` seeds them all, each from NumPy's ``SeedSequence`` under its own name, so that one
+dropout layer more does not move the initial weights or the order of the data.  Without it they start
+from the operating system's entropy.
+
+Weights, splits and orders are drawn on the host, hence the same on every device.  Dropout masks are
+drawn where the activations live, unless the generator says ``host_only``.
+
+Examples
+--------
+>>> import npnet
+>>> npnet.manual_seed(0)
+>>> a = npnet.random.stream("init").uniform(0.0, 1.0, (2,), "float64")
+>>> npnet.manual_seed(0)
+>>> b = npnet.random.stream("init").uniform(0.0, 1.0, (2,), "float64")
+>>> bool((a == b).all())
+True
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from npnet import backend
+from npnet.backend import Array, DTypeLike
+from npnet.errors import ArgumentError, DtypeError, StateError
+
+__all__ = [
+    "STREAMS",
+    "Generator",
+    "RecordingGenerator",
+    "ReplayGenerator",
+    "manual_seed",
+    "resolve",
+    "stream",
+]
+
+STREAMS = ("init", "split", "shuffle", "dropout", "augment")
+"""Names of the streams, in the order in which a run first draws from them."""
+
+Shape = tuple[int, ...]
+
+
+class Generator:
+    r"""A stream of random numbers over NumPy's SFC64.
+
+    Its methods are the draws that npnet makes, named as in PyTorch; any object that offers them can be
+    passed as ``generator=``.
+
+    Parameters
+    ----------
+    seed : int, numpy.random.SeedSequence or None
+        Start of the stream; a negative integer counts modulo :math:`2^{64}`, as in PyTorch.  None takes
+        the operating system's entropy.
+    host_only : bool, keyword-only, default False
+        Draw dropout masks on the host and copy them, so that they are the same on every device.
+
+    Examples
+    --------
+    >>> Generator(0).randperm(5)
+    array([2, 3, 1, 4, 0])
+    """
+
+    def __init__(self, seed: int | np.random.SeedSequence | None = None, *, host_only: bool = False) -> None:
+        self.host_only = host_only
+        self._device_draws: dict[str, Any] = {}
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed: int | np.random.SeedSequence | None) -> Generator:
+        """Start again from `seed`; returns the generator itself."""
+        self._bits = np.random.SFC64(seed if isinstance(seed, np.random.SeedSequence) else _sequence(seed))
+        self._numpy = np.random.Generator(self._bits)
+        self._device_draws.clear()
+        return self
+
+    def get_state(self) -> dict[str, Any]:
+        """The state as plain numbers and lists, fit for JSON."""
+        state: dict[str, Any] = dict(self._bits.state)
+        inner = {key: [int(word) for word in value] for key, value in state["state"].items()}
+        return {
+            "bit_generator": state["bit_generator"],
+            "state": inner,
+            "has_uint32": int(state["has_uint32"]),
+            "uinteger": int(state["uinteger"]),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what :meth:`get_state` returned.
+
+        Raises
+        ------
+        StateError
+            If it is not the state of such a generator.
+        """
+        try:
+            inner = {key: np.array(value, dtype=np.uint64) for key, value in state["state"].items()}
+            self._bits.state = {**state, "state": inner}
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise StateError(f"not the state of an npnet generator: {error}") from error
+
+    def uniform(self, low: float, high: float, shape: Shape, dtype: DTypeLike) -> Array:
+        r"""Draw :math:`U[\mathrm{low}, \mathrm{high})` on the host."""
+        draws: Array = self._numpy.random(shape, dtype=np.dtype(dtype))  # type: ignore[call-overload]
+        return draws * (high - low) + low
+
+    def normal(self, mean: float, std: float, shape: Shape, dtype: DTypeLike) -> Array:
+        r"""Draw :math:`N(\mathrm{mean}, \mathrm{std}^2)` on the host."""
+        draws: Array = self._numpy.standard_normal(shape, dtype=np.dtype(dtype))  # type: ignore[call-overload]
+        return draws * std + mean
+
+    def randperm(self, n: int) -> Array:
+        """Draw a permutation of ``0 ... n - 1`` on the host."""
+        return self._numpy.permutation(n)
+
+    def randint(self, low: int, high: int, shape: Shape) -> Array:
+        """Draw integers, `low` included and `high` not, on the host."""
+        return self._numpy.integers(low, high, shape)
+
+    def random_(self) -> int:
+        """Draw one 63-bit integer, the seed of another generator."""
+        return int(self._bits.random_raw() >> 1)
+
+    def bernoulli(self, p: float, shape: Shape, *, like: Array | None = None) -> Array:
+        r"""Draw booleans that are True with probability `p`, on the device of `like`.
+
+        On the host an element costs 16 random bits :math:`u`: it is True when :math:`u < \lfloor 2^{16} p
+        \rfloor`; the ties, one element in :math:`2^{16}`, are resolved by 53 further bits, so that `p`
+        stays exact.
+        """
+        device = "cpu" if like is None else backend.device_of(like)
+        if device != "cpu" and not self.host_only:
+            return self._bernoulli_on(device, p, shape)
+        mask = self._bernoulli_on_host(p, shape)
+        return mask if device == "cpu" else backend.to_device(mask, device)
+
+    def _bernoulli_on_host(self, p: float, shape: Shape) -> Array:
+        size = int(np.prod(shape, dtype=np.int64))
+        draws = self._bits.random_raw(size // 4 + 1).view(np.uint16)[:size]
+        whole, rest = divmod(p * 65536.0, 1.0)
+        mask = draws < whole
+        if rest > 0.0:
+            ties = np.flatnonzero(draws == whole)
+            mask[ties] = self._numpy.random(ties.size) < rest
+        return mask.reshape(shape)
+
+    def _bernoulli_on(self, device: str, p: float, shape: Shape) -> Array:
+        if device not in self._device_draws:
+            self._device_draws[device] = backend.uniform_source(device, self.random_())
+        draws: Array = self._device_draws[device](shape)
+        return draws < p
+
+
+class RecordingGenerator:
+    """A generator that keeps the masks that it draws, for :class:`ReplayGenerator` or another library.
+
+    Parameters
+    ----------
+    source : Generator
+        Where the draws come from; None means the ``dropout`` stream.
+
+    Attributes
+    ----------
+    tape : list of ndarray
+        The masks, in the order in which they were drawn, on the host.
+
+    Examples
+    --------
+    >>> recorder = RecordingGenerator(Generator(0))
+    >>> mask = recorder.bernoulli(0.5, (4,))
+    >>> bool((ReplayGenerator(recorder.tape).bernoulli(0.5, (4,)) == mask).all())
+    True
+    """
+
+    def __init__(self, source: Generator | None = None) -> None:
+        self.source = source
+        self.tape: list[Array] = []
+
+    def bernoulli(self, p: float, shape: Shape, *, like: Array | None = None) -> Array:
+        """Draw as the source does, and keep a copy."""
+        mask = resolve(self.source, "dropout").bernoulli(p, shape, like=like)
+        self.tape.append(np.array(backend.to_host(mask)))
+        return mask
+
+
+class ReplayGenerator:
+    """A generator whose masks are read from a tape.
+
+    Raises
+    ------
+    StateError
+        When the tape is at its end, or its next mask has another shape than asked for.
+    """
+
+    def __init__(self, tape: list[Array]) -> None:
+        self.tape = tape
+        self.position = 0
+
+    def bernoulli(self, p: float, shape: Shape, *, like: Array | None = None) -> Array:
+        """The next mask of the tape, on the device of `like`."""
+        if self.position >= len(self.tape):
+            raise StateError(f"the tape holds {len(self.tape)} masks, and another one was asked for")
+        mask = self.tape[self.position]
+        if mask.shape != shape:
+            raise StateError(f"mask {self.position} of the tape has shape {mask.shape}, asked for {shape}")
+        self.position += 1
+        return mask if like is None else backend.to_device(mask, backend.device_of(like))
+
+
+def _sequence(seed: int | None, key: str | None = None) -> np.random.SeedSequence:
+    """The seed sequence of a seed and a name, so that streams of one seed are independent."""
+    if seed is not None:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise DtypeError(f"a seed is an integer, got {seed!r}")
+        seed = int(seed) % 2**64
+    if key is None:
+        return np.random.SeedSequence(seed)
+    digest = hashlib.sha256(key.encode()).digest()
+    return np.random.SeedSequence(seed, spawn_key=(int.from_bytes(digest[:4], "little"),))
+
+
+_streams: dict[str, Any] = {name: Generator() for name in STREAMS}
+
+
+def stream(name: str) -> Any:
+    """The stream of that name.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+    if name not in _streams:
+        raise ArgumentError(f"unknown random stream {name!r}; the streams are {', '.join(STREAMS)}")
+    return _streams[name]
+
+
+def manual_seed(seed: int) -> None:
+    """Seed every stream.
+
+    Parameters
+    ----------
+    seed : int
+        Any integer; the same one gives the same run.
+    """
+    for name in STREAMS:
+        _streams[name] = Generator(_sequence(seed, name))
+
+
+def resolve(generator: Any, name: str) -> Any:
+    """What a ``generator=`` argument means: itself, or the stream `name` where it is None.
+
+    Raises
+    ------
+    DtypeError
+        If it offers no draws, as NumPy's own generators do not under these names.
+    """
+    if generator is None:
+        return _streams[name]
+    if not hasattr(generator, "bernoulli"):
+        raise DtypeError(
+            f"generator= takes an npnet.random.Generator, got {type(generator).__name__}; "
+            "make one with npnet.random.Generator(seed)"
+        )
+    return generator
