@@ -21,6 +21,7 @@ True
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable
@@ -35,8 +36,8 @@ from npnet.errors import DeviceError, DtypeError
 
 __all__ = [
     "Array",
-    "Device",
     "DTypeLike",
+    "Device",
     "available_devices",
     "check_device",
     "default_dtype",
@@ -192,10 +193,8 @@ def _device(name: str) -> Device:
 
 def available_devices() -> tuple[str, ...]:
     """Names of the devices that can be used now, the host first."""
-    try:
+    with contextlib.suppress(DeviceError):
         _device("cuda")
-    except DeviceError:
-        pass
     return tuple(_DEVICES)
 
 
@@ -208,10 +207,8 @@ def is_array(value: object) -> bool:
 
 def _foreign_devices() -> list[Device]:
     if "cuda" not in _DEVICES and "cupy" in sys.modules:  # somebody made CuPy arrays before asking us
-        try:
+        with contextlib.suppress(DeviceError):
             _load_cupy()
-        except DeviceError:
-            pass
     return [device for device in _DEVICES.values() if device.name != "cpu"]
 
 

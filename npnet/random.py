@@ -100,18 +100,18 @@ class Generator:
         """
         try:
             inner = {key: np.array(value, dtype=np.uint64) for key, value in state["state"].items()}
-            self._bits.state = {**state, "state": inner}
+            self._bits.state = dict(state, state=inner)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise StateError(f"not the state of an npnet generator: {error}") from error
 
     def uniform(self, low: float, high: float, shape: Shape, dtype: DTypeLike) -> Array:
         r"""Draw :math:`U[\mathrm{low}, \mathrm{high})` on the host."""
-        draws: Array = self._numpy.random(shape, dtype=np.dtype(dtype))  # type: ignore[call-overload]
+        draws: Array = self._numpy.random(shape, dtype=_float_type(dtype))
         return draws * (high - low) + low
 
     def normal(self, mean: float, std: float, shape: Shape, dtype: DTypeLike) -> Array:
         r"""Draw :math:`N(\mathrm{mean}, \mathrm{std}^2)` on the host."""
-        draws: Array = self._numpy.standard_normal(shape, dtype=np.dtype(dtype))  # type: ignore[call-overload]
+        draws: Array = self._numpy.standard_normal(shape, dtype=_float_type(dtype))
         return draws * std + mean
 
     def randperm(self, n: int) -> Array:
@@ -141,7 +141,7 @@ class Generator:
 
     def _bernoulli_on_host(self, p: float, shape: Shape) -> Array:
         size = int(np.prod(shape, dtype=np.int64))
-        draws = self._bits.random_raw(size // 4 + 1).view(np.uint16)[:size]
+        draws: Array = np.asarray(self._bits.random_raw(size // 4 + 1)).view(np.uint16)[:size]
         whole, rest = divmod(p * 65536.0, 1.0)
         mask = draws < whole
         if rest > 0.0:
@@ -153,7 +153,8 @@ class Generator:
         if device not in self._device_draws:
             self._device_draws[device] = backend.uniform_source(device, self.random_())
         draws: Array = self._device_draws[device](shape)
-        return draws < p
+        mask: Array = draws < p
+        return mask
 
 
 class RecordingGenerator:
@@ -183,7 +184,7 @@ class RecordingGenerator:
 
     def bernoulli(self, p: float, shape: Shape, *, like: Array | None = None) -> Array:
         """Draw as the source does, and keep a copy."""
-        mask = resolve(self.source, "dropout").bernoulli(p, shape, like=like)
+        mask: Array = resolve(self.source, "dropout").bernoulli(p, shape, like=like)
         self.tape.append(np.array(backend.to_host(mask)))
         return mask
 
@@ -210,6 +211,10 @@ class ReplayGenerator:
             raise StateError(f"mask {self.position} of the tape has shape {mask.shape}, asked for {shape}")
         self.position += 1
         return mask if like is None else backend.to_device(mask, backend.device_of(like))
+
+
+def _float_type(dtype: DTypeLike) -> type[np.float32 | np.float64]:
+    return np.float32 if backend.floating_dtype(dtype) == np.float32 else np.float64
 
 
 def _sequence(seed: int | None, key: str | None = None) -> np.random.SeedSequence:
