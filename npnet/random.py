@@ -23,7 +23,7 @@ True
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -100,7 +100,7 @@ class Generator:
         """
         try:
             inner = {key: np.array(value, dtype=np.uint64) for key, value in state["state"].items()}
-            self._bits.state = dict(state, state=inner)
+            self._bits.state = cast("Any", {**state, "state": inner})
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise StateError(f"not the state of an npnet generator: {error}") from error
 
