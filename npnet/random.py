@@ -64,7 +64,7 @@ class Generator:
     Examples
     --------
     >>> Generator(0).randperm(5)
-    array([2, 3, 1, 4, 0])
+    array([4, 0, 1, 3, 2])
     """
 
     def __init__(self, seed: int | np.random.SeedSequence | None = None, *, host_only: bool = False) -> None:

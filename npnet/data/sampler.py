@@ -1,0 +1,215 @@
+"""The order in which a loader visits its samples.
+
+A sampler is anything that can be iterated over and yields indices.  Those here also hand them out in
+*chunks*, arrays as long as one draw made them, so that a batch is a slice of a chunk and no Python loop
+walks over samples.  Chunks are drawn when they are needed and not before, so a generator that others
+share is moved at the same moments as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any
+
+import numpy as np
+
+from npnet.backend import Array
+from npnet.errors import ArgumentError, DtypeError
+from npnet.random import resolve
+
+__all__ = ["BatchSampler", "RandomSampler", "SequentialSampler"]
+
+Indices = range | Array
+"""Indices of consecutive samples, or of any."""
+
+_CHUNK = 32
+"""Samples with replacement are drawn so many at a time, as in PyTorch: the draws of a pass depend on it."""
+
+
+class SequentialSampler:
+    """Every index once, in order.
+
+    Parameters
+    ----------
+    data_source : sized
+        What the indices point into.
+
+    Examples
+    --------
+    >>> list(SequentialSampler("abc"))
+    [0, 1, 2]
+    """
+
+    def __init__(self, data_source: Sized) -> None:
+        self.data_source = data_source
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.data_source)))
+
+    def chunks(self) -> Iterator[Indices]:
+        """All indices as one range, which a loader turns into slices."""
+        yield range(len(self.data_source))
+
+
+class RandomSampler:
+    r"""Indices in random order, or drawn with replacement.
+
+    With a `generator` a pass draws from it.  Without, it draws one seed from the stream ``shuffle`` and
+    the order from a fresh generator of the same kind, so that orders do not depend on how far an earlier
+    pass was read.
+
+    Without replacement a pass draws :math:`\lfloor m / n \rfloor + 1` permutations for :math:`m` samples
+    out of :math:`n`, the last one cut to :math:`m \bmod n`.  It is drawn even where nothing of it is left,
+    since PyTorch does so, and the next pass starts from where that leaves the generator.
+
+    Parameters
+    ----------
+    data_source : sized
+        What the indices point into.
+    replacement : bool, default False
+        Draw each index anew.
+    num_samples : int, optional
+        Length of a pass; by default that of `data_source`, asked anew in every pass.
+    generator : npnet.random.Generator, optional
+        Where the draws come from.
+
+    Raises
+    ------
+    DtypeError
+        If `replacement` is no bool or `num_samples` no integer.
+    ArgumentError
+        If there is nothing to sample.
+
+    Examples
+    --------
+    >>> from npnet.random import Generator
+    >>> list(RandomSampler(range(5), generator=Generator(0)))
+    [4, 0, 1, 3, 2]
+    """
+
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Any = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise DtypeError(f"replacement is True or False, got {replacement!r}")
+        self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = None if num_samples is None else _positive("num_samples", num_samples)
+        if self.num_samples == 0:
+            raise ArgumentError("there is nothing to sample: the data source is empty")
+        resolve(generator, "shuffle")
+        self.generator = generator
+
+    @property
+    def num_samples(self) -> int:
+        """Length of a pass."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        for chunk in self.chunks():
+            yield from map(int, chunk)
+
+    def chunks(self) -> Iterator[Indices]:
+        """One array of indices a draw."""
+        generator = self.generator
+        if generator is None:
+            stream = resolve(None, "shuffle")
+            generator = type(stream)(stream.random_())
+        size = len(self.data_source)
+        if self.replacement:
+            for _ in range(self.num_samples // _CHUNK):
+                yield generator.randint(0, size, (_CHUNK,))
+            yield generator.randint(0, size, (self.num_samples % _CHUNK,))
+        else:
+            for _ in range(self.num_samples // size):
+                yield generator.randperm(size)
+            yield generator.randperm(size)[: self.num_samples % size]
+
+
+class BatchSampler:
+    """The indices of a sampler, a batch at a time.
+
+    Parameters
+    ----------
+    sampler : iterable of int
+        The order of the samples.
+    batch_size : int
+        Samples in a batch; 1 is stochastic, the length of the data full-batch training.
+    drop_last : bool
+        Leave out a last batch that is not full.
+
+    Raises
+    ------
+    ArgumentError
+        If `batch_size` is not positive.
+    DtypeError
+        If `batch_size` is no integer or `drop_last` no bool.
+
+    Examples
+    --------
+    >>> list(BatchSampler(SequentialSampler(range(5)), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
+        if not isinstance(drop_last, bool):
+            raise DtypeError(f"drop_last is True or False, got {drop_last!r}")
+        self.sampler = sampler
+        self.batch_size = _positive("batch_size", batch_size)
+        self.drop_last = drop_last
+
+    def __len__(self) -> int:
+        if not isinstance(self.sampler, Sized):
+            raise DtypeError(f"the sampler {type(self.sampler).__name__} has no len()")
+        whole, rest = divmod(len(self.sampler), self.batch_size)
+        return whole if self.drop_last or rest == 0 else whole + 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.batches():
+            yield list(map(int, batch))
+
+    def batches(self) -> Iterator[Indices]:
+        """The same batches as ranges and arrays."""
+        chunks = self._chunks()
+        held: Indices = range(0)
+        while True:
+            pieces, count = [held], len(held)
+            while count < self.batch_size and (chunk := next(chunks, None)) is not None:
+                pieces.append(chunk)
+                count += len(chunk)
+            pieces = [piece for piece in pieces if len(piece) > 0]
+            if not pieces or (self.drop_last and count < self.batch_size):
+                return
+            held = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            yield held[: self.batch_size]
+            held = held[self.batch_size :]
+
+    def _chunks(self) -> Iterator[Indices]:
+        sampler = self.sampler
+        if (
+            type(sampler) is SequentialSampler or type(sampler) is RandomSampler
+        ):  # a subclass may override __iter__
+            yield from sampler.chunks()
+            return
+        indices = iter(sampler)
+        while batch := list(itertools.islice(indices, self.batch_size)):
+            yield np.asarray(batch)
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise DtypeError(f"{name} is a positive integer, got {value!r}")
+    if value <= 0:
+        raise ArgumentError(f"{name} is a positive integer, got {value}")
+    return int(value)
