@@ -361,7 +361,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Make a batch of samples, as PyTorch's function of that name does.
 
     Arrays and numbers are stacked along a new first axis (Python numbers become int64, float64 or bool),
-    strings are left as they are, tuples and lists of fields become a list of batches, mappings a dict of batches.
+    strings are left as they are, tuples and lists of fields become a list of batches, mappings a dict of
+    batches.
 
     Raises
     ------
