@@ -9,8 +9,6 @@ and goes back through them in reverse order: that is how ``Sequential`` works, a
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,70 +17,14 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array, DTypeLike
 from npnet.errors import ArgumentError, BackwardError, DeviceError, DtypeError, ShapeError, StateError
+from npnet.nn.context import Contexts, current_pass
 from npnet.nn.parameter import Parameter
 
-__all__ = ["IncompatibleKeys", "Module", "is_grad_enabled", "no_grad"]
+__all__ = ["IncompatibleKeys", "Module"]
 
 Self = TypeVar("Self", bound="Module")
 Call = tuple["Module", Any, Any]  # child, its one positional input (or _NOT_ONE), its output
 _NOT_ONE = object()
-
-
-class _Pass(threading.local):
-    """What is known of the forward pass that this thread is in."""
-
-    def __init__(self) -> None:
-        self.recording = True
-        self.number = 0  # of outermost forward passes so far
-        self.frames: list[list[Call] | None] = []  # one a module that is being called, innermost last
-
-
-_pass = _Pass()
-
-
-class no_grad(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
-    """Keep nothing for a backward pass: for evaluation and prediction, as context or decorator.
-
-    Examples
-    --------
-    >>> from npnet import nn, no_grad
-    >>> import numpy as np
-    >>> layer = nn.Linear(2, 1)
-    >>> with no_grad():
-    ...     y = layer(np.ones((3, 2), dtype=np.float32))
-    >>> layer.backward(np.ones((3, 1), dtype=np.float32))
-    Traceback (most recent call last):
-    ...
-    npnet.errors.BackwardError: Linear.backward has no forward pass to go back through: ...
-    """
-
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self._before.append(_pass.recording)
-        _pass.recording = False
-
-    def __exit__(self, *_: object) -> None:
-        _pass.recording = self._before.pop()
-
-
-def is_grad_enabled() -> bool:
-    """Whether forward passes keep what backward needs, that is, whether no :class:`no_grad` is active."""
-    return _pass.recording
-
-
-class _Contexts:
-    """The stack of what one module's forward calls left for its backward."""
-
-    __slots__ = ("number", "stack")
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.stack: list[tuple[Any, ...]] = []
-
-    def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles of a module start without contexts
-        return (_Contexts, ())
 
 
 class IncompatibleKeys(NamedTuple):
@@ -131,6 +73,9 @@ class Module:
     """
 
     training: bool
+    _parameters: dict[str, None]
+    _modules: dict[str, None]
+    _buffers: dict[str, bool]
 
     def __init__(self) -> None:
         attributes = self.__dict__
@@ -138,7 +83,7 @@ class Module:
         attributes["_parameters"] = {}  # names in order of assignment; the values are attributes
         attributes["_modules"] = {}
         attributes["_buffers"] = {}  # name: whether state_dict holds it
-        attributes["_contexts"] = _Contexts()
+        attributes["_contexts"] = Contexts()
 
     # ------------------------------------------------------------------ forward and backward
 
@@ -148,11 +93,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run :meth:`forward`, and note the call for the module around this one."""
-        if not _pass.recording:
+        if not current_pass.recording:
             return self.forward(*args, **kwargs)
-        frames = _pass.frames
+        frames = current_pass.frames
         if not frames:
-            _pass.number += 1
+            current_pass.number += 1
         calls: list[Call] | None = [] if type(self).backward is Module.backward else None
         frames.append(calls)
         try:
@@ -208,12 +153,12 @@ class Module:
 
         The first call in a new outermost forward pass drops what an earlier pass has left.
         """
-        if not _pass.recording:
+        if not current_pass.recording:
             return
-        contexts: _Contexts = self.__dict__["_contexts"]
-        if contexts.number != _pass.number or not _pass.frames:
+        contexts: Contexts = self.__dict__["_contexts"]
+        if contexts.number != current_pass.number or not current_pass.frames:
             contexts.stack.clear()
-            contexts.number = _pass.number
+            contexts.number = current_pass.number
         contexts.stack.append(context)
 
     def saved(self) -> tuple[Any, ...]:
@@ -235,8 +180,8 @@ class Module:
     def _learns(self) -> bool:
         return any(parameter.requires_grad for parameter in self.parameters())
 
-    def check_input(self, x: Any, ndim: tuple[int, ...] = (), *, like: Parameter | None = None) -> None:
-        """Refuse an input that is no floating array, or not of the dtype and device of a parameter.
+    def check_input(self, x: Any, ndim: tuple[int, ...] = (), *, like: Array | None = None) -> None:
+        """Refuse an input that is no floating array, or not of the dtype and device of the parameters.
 
         Parameters
         ----------
@@ -244,8 +189,8 @@ class Module:
             What the user passed.
         ndim : tuple of int
             Accepted numbers of axes; empty accepts any.
-        like : Parameter, optional
-            Whose dtype and device the input must have.
+        like : ndarray, optional
+            A parameter's values or a buffer, whose dtype and device the input must have.
 
         Raises
         ------
@@ -262,14 +207,26 @@ class Module:
                 f"{name} holds {like.dtype} parameters and was given {x.dtype} input; "
                 f"convert one: x.astype('{like.dtype}') or module.to(dtype='{x.dtype}')"
             )
-        elif type(x) is not type(like.data) and backend.device_of(x) != like.device:
+        elif type(x) is not type(like) and backend.device_of(x) != backend.device_of(like):
             raise DeviceError(
-                f"{name} lies on {like.device!r} and was given input on {backend.device_of(x)!r}; "
-                f"move one: npnet.backend.to_device(x, {like.device!r}) or module.to({backend.device_of(x)!r})"
+                f"{name} lies on {backend.device_of(like)!r}, its input on {backend.device_of(x)!r}; "
+                "move one with npnet.backend.to_device(x, device) or module.to(device)"
             )
         if ndim and x.ndim not in ndim:
             wanted = " or ".join(f"{n}-d" for n in ndim)
             raise ShapeError(f"{name} takes {wanted} input, got shape {x.shape}")
+
+    def check_grad(self, grad_output: Any, shape: tuple[int, ...]) -> None:
+        """Refuse a gradient that has not the shape of the output that it belongs to."""
+        if not backend.is_array(grad_output):
+            raise DtypeError(
+                f"{type(self).__name__}.backward takes an array, got {type(grad_output).__name__}"
+            )
+        if grad_output.shape != shape:
+            raise ShapeError(
+                f"{type(self).__name__}.backward takes the gradient by its output of shape {shape}, "
+                f"got {grad_output.shape}"
+            )
 
     # ------------------------------------------------------------------ attributes
 
@@ -336,7 +293,7 @@ class Module:
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = ""
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, each once, with dotted names."""
+        """Walk this module and all below it, each once, with dotted names."""
         memo = set() if memo is None else memo
         if self not in memo:
             memo.add(self)
@@ -345,7 +302,7 @@ class Module:
                 yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
+        """Walk this module and all below it, each once."""
         for _, module in self.named_modules():
             yield module
 

@@ -1,0 +1,69 @@
+"""What a forward pass leaves for the backward pass, and how to leave nothing.
+
+:mod:`npnet.nn.module` is the one user of :data:`current_pass` and :class:`Contexts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any
+
+__all__ = ["Contexts", "current_pass", "is_grad_enabled", "no_grad"]
+
+
+class _Pass(threading.local):
+    """What is known of the forward pass that this thread is in."""
+
+    def __init__(self) -> None:
+        self.recording = True
+        self.number = 0  # of outermost forward passes so far
+        self.frames: list[list[Any] | None] = []  # one a module that is being called, innermost last
+
+
+current_pass = _Pass()
+
+
+class no_grad(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
+    """Keep nothing for a backward pass: for evaluation and prediction, as context or decorator.
+
+    Examples
+    --------
+    >>> from npnet import nn, no_grad
+    >>> import numpy as np
+    >>> layer = nn.Linear(2, 1)
+    >>> with no_grad():
+    ...     y = layer(np.ones((3, 2), dtype=np.float32))
+    >>> layer.backward(np.ones((3, 1), dtype=np.float32))
+    Traceback (most recent call last):
+    ...
+    npnet.errors.BackwardError: Linear.backward has no forward pass to go back through: ...
+    """
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(current_pass.recording)
+        current_pass.recording = False
+
+    def __exit__(self, *_: object) -> None:
+        current_pass.recording = self._before.pop()
+
+
+def is_grad_enabled() -> bool:
+    """Whether forward passes keep what backward needs, that is, whether no :class:`no_grad` is active."""
+    return current_pass.recording
+
+
+class Contexts:
+    """The stack of what one module's forward calls left for its backward."""
+
+    __slots__ = ("number", "stack")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.stack: list[tuple[Any, ...]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles of a module start without contexts
+        return (Contexts, ())

@@ -1,0 +1,250 @@
+r"""Cross-entropy of logits.
+
+The work is done with the classes on the first axis: the maximum, the sum and the loss of a sample are then
+sums of whole rows, a third of the time that they take along the last axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npnet import backend
+from npnet.backend import Array
+from npnet.errors import ArgumentError, DeviceError, DtypeError, ShapeError, TargetError
+from npnet.nn.loss import Loss
+
+__all__ = ["CrossEntropyLoss", "losses_of_distribution", "losses_of_indices", "softmax_parts"]
+
+
+def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
+    r"""Split the softmax over axis 0 into safe parts.
+
+    Returns
+    -------
+    shifted : ndarray, shape (c, m)
+        :math:`z = x - \max_c x`.
+    exponentials : ndarray, shape (c, m)
+        :math:`e^z`.
+    total : ndarray, shape (m,)
+        :math:`\sum_c e^z`; so :math:`\log p = z - \log\mathrm{total}`, :math:`p = e^z / \mathrm{total}`.
+    """
+    shifted = x - np.max(x, axis=0)
+    exponentials = np.exp(shifted)
+    return shifted, exponentials, np.sum(exponentials, axis=0)
+
+
+def losses_of_indices(x: Array, target: Array, kept: Array) -> tuple[Array, Array]:
+    r"""Compute :math:`-w \log p_t` for class indices `target`, and :math:`w (p - [c = t])`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (c, m)
+        Logits.
+    target : ndarray of int, shape (m,)
+    kept : ndarray, shape (m,)
+        :math:`w`: the weight of each sample, 0 where it is ignored.
+
+    Returns
+    -------
+    losses : ndarray, shape (m,)
+    slopes : ndarray, shape (c, m)
+        :math:`\partial \ell_i / \partial x_{ci}`.
+    """
+    shifted, exponentials, total = softmax_parts(x)
+    samples = np.arange(target.size, like=x)
+    losses = kept * (np.log(total) - shifted[target, samples])
+    slopes = exponentials
+    slopes *= kept / total
+    slopes[target, samples] -= kept
+    return losses, slopes
+
+
+def losses_of_distribution(x: Array, q: Array) -> tuple[Array, Array]:
+    r"""Compute :math:`-\sum_c q_c \log p_c` for a target distribution, and :math:`p \sum_k q_k - q`.
+
+    Parameters
+    ----------
+    x, q : ndarray, shape (c, m)
+        Logits; and the target, which need not sum to one.
+
+    Returns
+    -------
+    losses : ndarray, shape (m,)
+    slopes : ndarray, shape (c, m)
+    """
+    shifted, exponentials, total = softmax_parts(x)
+    losses = np.sum(q * (np.log(total) - shifted), axis=0)
+    slopes = exponentials
+    slopes *= np.sum(q, axis=0) / total
+    slopes -= q
+    return losses, slopes
+
+
+class CrossEntropyLoss(Loss):
+    r"""Cross-entropy between softmax(input) and the target.
+
+    With :math:`p = \mathrm{softmax}(x)`, :math:`C` classes, weights :math:`w` (1 where not given),
+    :math:`\epsilon` = ``label_smoothing`` and the target as a distribution :math:`t` (one-hot for a class
+    index):
+
+    .. math::
+        q_c = w_c \bigl( (1 - \epsilon) \, t_c + \epsilon / C \bigr), \qquad
+        \ell = - \sum_c q_c \log p_c, \qquad
+        \partial \ell / \partial x_c = p_c \sum_k q_k - q_c
+
+    The mean divides by :math:`\sum_i w_{t_i}` over the samples that are not ignored for class indices,
+    and by the number of samples for probabilities, as in PyTorch.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (C,), optional
+        Weight of each class.
+    size_average, reduce : None
+        Deprecated in PyTorch; refused.
+    ignore_index : int, default -100
+        Samples of this target count neither in the loss nor in the mean.
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float, default 0.0
+        :math:`\epsilon`, from 0 to 1.
+
+    Shape
+    -----
+    Input ``(C,)``, ``(n, C)`` or ``(n, C, ...)``; target without the class axis (integers below C) or of
+    the input's shape (probabilities).
+
+    Raises
+    ------
+    ArgumentError
+        If ``label_smoothing`` is not within 0 and 1.
+    ShapeError, DtypeError
+        If target and input do not fit.
+    TargetError
+        If a class index is neither ``ignore_index`` nor within 0 and C - 1 (checked on the host only: on a
+        GPU it would have to wait for the device).
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> criterion = nn.CrossEntropyLoss()
+    >>> logits = np.array([[0.0, 0.0], [1e4, 0.0]])
+    >>> round(criterion(logits, np.array([0, 0])).item(), 6)  # (log 2 + 0) / 2
+    0.346574
+    >>> criterion.backward()
+    array([[-0.25,  0.25],
+           [ 0.  ,  0.  ]])
+
+    References
+    ----------
+    Szegedy et al., "Rethinking the Inception architecture", CVPR 2016, section 7 (label smoothing).
+    """
+
+    weight: Array | None
+
+    def __init__(
+        self,
+        weight: Array | None = None,
+        size_average: None = None,
+        ignore_index: int = -100,
+        reduce: None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        if not 0.0 <= label_smoothing <= 1.0:
+            raise ArgumentError(f"label_smoothing must lie between 0 and 1, got {label_smoothing}")
+        self.register_buffer("weight", self._check_weight("weight", weight))
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Compare logits with class indices or probabilities."""
+        self.check_input(input)
+        if not backend.is_array(target):
+            raise DtypeError(f"CrossEntropyLoss takes an array as target, got {type(target).__name__}")
+        if input.ndim == 0:
+            raise ShapeError("CrossEntropyLoss takes input with a class axis, got a single number")
+        by_index = target.dtype.kind in "iu"
+        self._check_target(input, target, by_index)
+        x = _classes_first(input)
+        if by_index:
+            losses, slopes, divisor = self._of_indices(x, target.reshape(-1))
+        else:
+            q = self._smoothed(_classes_first(target))
+            (losses, slopes), divisor = losses_of_distribution(x, q), x.shape[1]
+        self.save(input.shape, slopes, divisor)
+        shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+        with np.errstate(invalid="ignore"):  # all samples ignored: 0 / 0 is NaN, as in PyTorch
+            return self._reduced(losses.reshape(shape), divisor)
+
+    def _of_indices(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
+        """Losses, slopes and the mean's divisor, for class indices."""
+        counts = target != self.ignore_index
+        target = np.where(counts, target, 0)
+        kept = counts.astype(x.dtype) if self.weight is None else self.weight[target] * counts
+        divisor = np.sum(kept)
+        if self.label_smoothing == 0.0:
+            return *losses_of_indices(x, target, kept), divisor
+        one_hot = np.zeros_like(x)
+        one_hot[target, np.arange(target.size, like=x)] = 1
+        return *losses_of_distribution(x, self._smoothed(one_hot) * counts), divisor
+
+    def _smoothed(self, t: Array) -> Array:
+        r""":math:`q_c = w_c ((1 - \epsilon) t_c + \epsilon / C)`."""
+        if self.label_smoothing > 0.0:
+            t = t * (1.0 - self.label_smoothing) + self.label_smoothing / len(t)
+        return t if self.weight is None else t * self.weight[:, None]
+
+    def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
+        """Compute the gradient by the logits."""
+        given, slopes, divisor = self.saved()
+        losses_shape = given[:1] + given[2:] if len(given) > 1 else ()
+        seed = self._seed(grad_output, losses_shape, np.where(divisor == 0, 1, divisor).astype(slopes.dtype))
+        if not input_grad:
+            return None
+        grad = slopes * (seed.reshape(-1) if self.reduction == "none" else seed)
+        if len(given) == 1:
+            return grad[:, 0]
+        return np.moveaxis(grad.reshape(given[1], given[0], *given[2:]), 0, 1)
+
+    def _check_target(self, x: Array, target: Any, by_index: bool) -> None:
+        classes = x.shape[1] if x.ndim > 1 else x.shape[0]
+        if self.weight is not None:
+            self.check_input(x, like=self.weight)
+            if self.weight.shape != (classes,):
+                raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
+        if not by_index:
+            self._check_pair(x, target)
+            return
+        expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+        if target.shape != expected:
+            raise ShapeError(
+                f"CrossEntropyLoss takes class indices of shape {expected} for input of shape {x.shape}, "
+                f"got {target.shape}"
+            )
+        device = backend.device_of(x)
+        if backend.device_of(target) != device:
+            raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
+        if device == "cpu" and target.size:
+            wrong = target[((target < 0) | (target >= classes)) & (target != self.ignore_index)]
+            if wrong.size:
+                raise TargetError(
+                    f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1} "
+                    f"(and {self.ignore_index} for samples to ignore)"
+                )
+
+    def extra_repr(self) -> str:
+        """Show the arguments that differ from the default."""
+        shown = [f"reduction={self.reduction!r}"]
+        if self.ignore_index != -100:
+            shown.append(f"ignore_index={self.ignore_index}")
+        if self.label_smoothing != 0.0:
+            shown.append(f"label_smoothing={self.label_smoothing}")
+        return ", ".join(shown)
+
+
+def _classes_first(x: Array) -> Array:
+    """Copy ``(C,)``, ``(n, C)`` or ``(n, C, ...)`` into shape ``(C, m)``."""
+    if x.ndim == 1:
+        return x[:, None].copy()
+    return np.moveaxis(x, 1, 0).copy().reshape(x.shape[1], -1)

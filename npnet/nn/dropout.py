@@ -1,0 +1,129 @@
+"""Dropout: multiply by a random mask while training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npnet import backend
+from npnet import random as streams
+from npnet.backend import Array
+from npnet.errors import ArgumentError, DtypeError, ShapeError
+from npnet.nn.activation import refuse_inplace
+from npnet.nn.module import Module
+
+__all__ = ["Dropout", "masked"]
+
+
+def masked(x: Array, keep: Array, p: float) -> Array:
+    r"""Compute :math:`x \odot m / (1 - p)`; dropout's forward and, on the gradient, its backward.
+
+    Examples
+    --------
+    >>> masked(np.array([1.0, 2.0]), np.array([True, False]), 0.5)
+    array([2., 0.])
+    """
+    y = x * keep
+    y *= 0.0 if p == 1.0 else 1.0 / (1.0 - p)
+    return y
+
+
+class Dropout(Module):
+    r"""Set elements to zero with probability :math:`p` while training, and scale the others up.
+
+    .. math::
+        y = x \odot m / (1 - p), \qquad m_i \sim \mathrm{Bernoulli}(1 - p), \qquad
+        \partial L / \partial x = g \odot m / (1 - p)
+
+    so that the expectation of :math:`y` is :math:`x` and evaluation passes the input through.
+
+    Parameters
+    ----------
+    p : float, default 0.5
+        Probability of zero; 0 passes everything through, 1 nothing.
+    inplace : bool
+        Only False is supported.
+    generator : npnet.random.Generator, keyword-only, optional
+        Draws the masks; the ``dropout`` stream where it is None.  A
+        :class:`~npnet.random.RecordingGenerator` keeps them, a
+        :class:`~npnet.random.ReplayGenerator` gives them back.
+
+    Shape
+    -----
+    Any; the output has the input's.
+
+    Raises
+    ------
+    ArgumentError
+        If `p` is not within 0 and 1.
+    ShapeError, DtypeError
+        If a given mask is not boolean or has not the input's shape.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> layer = nn.Dropout(0.5)
+    >>> layer(np.array([1.0, 2.0]), mask=np.array([False, True]))
+    array([0., 4.])
+    >>> layer.backward(np.array([1.0, 1.0]))
+    array([0., 2.])
+    >>> layer.eval()(np.array([1.0, 2.0]))
+    array([1., 2.])
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: a simple way to prevent neural
+    networks from overfitting", JMLR 15 (2014).  They scale at test time instead.
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
+        super().__init__()
+        refuse_inplace(self, inplace)
+        if not 0.0 <= p <= 1.0:
+            raise ArgumentError(f"dropout probability must lie between 0 and 1, got {p}")
+        self.p = float(p)
+        self.generator = generator
+
+    def forward(self, input: Array, *, mask: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
+        """Drop elements while training.
+
+        Parameters
+        ----------
+        input : ndarray
+        mask : ndarray of bool, keyword-only, optional
+            True where an element is kept, in place of a drawn mask.
+        """
+        self.check_input(input)
+        if not self.training or (self.p == 0.0 and mask is None):
+            self.save(input.shape, None)
+            return input
+        keep = self._draw(input) if mask is None else self._checked(mask, input)
+        self.save(input.shape, keep)
+        return masked(input, keep, self.p)
+
+    def _draw(self, x: Array) -> Array:
+        if self.p == 1.0:  # no draw, as in PyTorch
+            return np.zeros_like(x, dtype=bool)
+        return streams.resolve(self.generator, "dropout").bernoulli(1.0 - self.p, x.shape, like=x)
+
+    def _checked(self, mask: Array, x: Array) -> Array:
+        if not backend.is_array(mask) or mask.dtype != bool:
+            raise DtypeError(
+                f"mask must be a boolean array, got {getattr(mask, 'dtype', type(mask).__name__)}"
+            )
+        if mask.shape != x.shape:
+            raise ShapeError(f"mask of shape {mask.shape} does not fit input of shape {x.shape}")
+        return mask
+
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Apply the same mask and the same scale to the gradient."""
+        shape, keep = self.saved()
+        self.check_grad(grad_output, shape)
+        if not input_grad:
+            return None
+        return grad_output if keep is None else masked(grad_output, keep, self.p)
+
+    def extra_repr(self) -> str:
+        """The probability."""
+        return f"p={self.p}"

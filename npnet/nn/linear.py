@@ -1,0 +1,157 @@
+"""The affine map, and the identity."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from npnet import backend
+from npnet.backend import Array, DTypeLike
+from npnet.errors import ArgumentError, ShapeError
+from npnet.nn import init
+from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+from npnet.nn.sums import column_sums
+
+__all__ = ["Identity", "Linear", "linear"]
+
+
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
+    r"""Apply :math:`y = x W^\top + b` to the last axis.
+
+    Examples
+    --------
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), np.array([5.0]))
+    array([[16.]])
+    """
+    y = np.matmul(input, weight.T)  # x W^T
+    if bias is not None:
+        y += bias  # + b
+    return y
+
+
+class Linear(Module):
+    r"""Affine map :math:`y = x W^\top + b`.
+
+    Backward, for an upstream gradient :math:`g = \partial L / \partial y`:
+
+    .. math::
+        \partial L / \partial W = g^\top x, \qquad
+        \partial L / \partial b = \textstyle\sum_i g_i, \qquad
+        \partial L / \partial x = g W
+
+    where :math:`i` runs over all axes but the last.  Weight and bias start from
+    :math:`U(-1/\sqrt{n}, 1/\sqrt{n})`, :math:`n` = ``in_features``, as in PyTorch.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes of the last axis of the input and of the output.
+    bias : bool, default True
+        Learn the additive term ``b``.
+    device, dtype : optional
+        Where and as what the parameters are made.
+    generator : npnet.random.Generator, keyword-only, optional
+        Draws the initial values; the ``init`` stream where it is None.
+
+    Shape
+    -----
+    Input ``(..., in_features)``, output ``(..., out_features)``; ``weight`` is
+    ``(out_features, in_features)``, as in PyTorch.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is negative.
+    ShapeError
+        If the last axis of the input is not ``in_features``.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> layer = nn.Linear(3, 2)
+    >>> layer(np.ones((5, 3), dtype=np.float32)).shape
+    (5, 2)
+    >>> layer.backward(np.ones((5, 2), dtype=np.float32)).shape
+    (5, 3)
+    >>> layer.bias.grad
+    array([5., 5.], dtype=float32)
+
+    References
+    ----------
+    Goodfellow, Bengio, Courville, *Deep Learning* (2016), section 6.5.6.
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
+        *,
+        generator: object = None,
+    ) -> None:
+        super().__init__()
+        if in_features < 0 or out_features < 0:
+            raise ArgumentError(
+                f"Linear: sizes must not be negative, got in_features={in_features}, "
+                f"out_features={out_features}"
+            )
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(np.empty((out_features, in_features), backend.floating_dtype(dtype)))
+        self.bias = Parameter(np.empty(out_features, self.weight.dtype)) if bias else None
+        self.reset_parameters(generator=generator)
+        self.to(device)
+
+    def reset_parameters(self, *, generator: object = None) -> None:
+        """Draw weight, then bias, anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=generator)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
+            init.uniform_(self.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Array) -> Array:
+        """Map ``(..., in_features)`` to ``(..., out_features)``."""
+        self.check_input(x, like=self.weight.data)
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            raise ShapeError(f"Linear takes input of shape (..., {self.in_features}), got {x.shape}")
+        self.save(x)
+        return linear(x, self.weight.data, None if self.bias is None else self.bias.data)
+
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Add to the gradients of weight and bias; return the gradient by the input."""
+        (x,) = self.saved()
+        self.check_grad(grad_output, (*x.shape[:-1], self.out_features))
+        g = grad_output.reshape(-1, self.out_features)
+        self.weight.accumulate(np.matmul, g.T, x.reshape(-1, self.in_features))  # dL/dW = g^T x
+        if self.bias is not None:
+            self.bias.accumulate(column_sums, g)  # dL/db = sum_i g_i
+        return np.matmul(grad_output, self.weight.data) if input_grad else None  # dL/dx = g W
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class Identity(Module):
+    """Give back what comes in; any arguments are accepted, as in PyTorch.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> nn.Identity(54, unused=True)(np.ones(2))
+    array([1., 1.])
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__()
+
+    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Return the input itself: an empty chain of children, so backward is the identity too."""
+        return input

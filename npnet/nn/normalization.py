@@ -1,0 +1,256 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npnet import backend
+from npnet.backend import Array, DTypeLike
+from npnet.errors import ArgumentError, ShapeError
+from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+from npnet.nn.sums import column_sums
+
+__all__ = ["BatchNorm1d", "batch_norm", "batch_norm_backward"]
+
+
+def channel_sums(x: Array) -> Array:
+    """Sum an ``(n, c)`` or ``(n, c, length)`` array over all axes but the channels'; shape ``(c,)``."""
+    return column_sums(x if x.ndim == 2 else np.sum(x, axis=-1))
+
+
+def along_channels(statistic: Array, x: Array) -> Array:
+    """Give an array of shape ``(c,)`` the axes to broadcast against `x`."""
+    return statistic if x.ndim == 2 else statistic[:, None]
+
+
+def batch_norm(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    eps: float,
+    mean: Array | None = None,
+    variance: Array | None = None,
+) -> tuple[Array, ...]:
+    r"""Normalise with given statistics, or with the batch's own where they are None.
+
+    Returns
+    -------
+    y, centred, inverse_std, mean, variance : ndarray
+        The output; :math:`x - \mu` and :math:`1 / \sqrt{\sigma^2 + \epsilon}`, which backward needs; and
+        the statistics used, the batch's variance with divisor :math:`m`.
+    """
+    m = x.size // x.shape[1]
+    if mean is None:
+        mean = channel_sums(x) / m  # mu
+    centred = x - along_channels(mean, x)
+    if variance is None:
+        variance = channel_sums(centred * centred) / m  # sigma^2
+    inverse_std = 1 / np.sqrt(variance + eps)
+    y = centred * along_channels(inverse_std if gamma is None else gamma * inverse_std, x)
+    if beta is not None:
+        y += along_channels(beta, x)
+    return y, centred, inverse_std, mean, variance
+
+
+def batch_norm_backward(
+    g: Array, centred: Array, inverse_std: Array, gamma: Array | None, *, own_statistics: bool
+) -> tuple[Array, Array, Array]:
+    r"""Go back through :func:`batch_norm`.
+
+    Parameters
+    ----------
+    g, centred, inverse_std, gamma : ndarray
+    own_statistics : bool
+        Whether the statistics were the batch's own, and so depend on the input.
+
+    Returns
+    -------
+    grad_input, grad_gamma, grad_beta : ndarray
+    """
+    m = g.size // g.shape[1]
+    grad_beta = channel_sums(g)  # sum g
+    grad_gamma = channel_sums(g * centred) * inverse_std  # sum g xhat
+    scale = along_channels(inverse_std if gamma is None else gamma * inverse_std, g)
+    if not own_statistics:
+        return g * scale, grad_gamma, grad_beta
+    grad_input = centred * along_channels(grad_gamma * inverse_std / -m, g)  # - xhat mean(g xhat)
+    grad_input += g
+    grad_input -= along_channels(grad_beta / m, g)  # - mean(g)
+    grad_input *= scale
+    return grad_input, grad_gamma, grad_beta
+
+
+class BatchNorm1d(Module):
+    r"""Normalise each feature over the batch, then scale and shift it.
+
+    .. math::
+        \mu = \frac1m \sum_i x_i, \qquad \sigma^2 = \frac1m \sum_i (x_i - \mu)^2, \qquad
+        \hat x_i = \frac{x_i - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y_i = \gamma \hat x_i + \beta
+
+    where :math:`i` runs over the batch and, for 3-d input, over the positions: :math:`m` values a
+    feature.  Since :math:`\mu` and :math:`\sigma` depend on every :math:`x_i`, backward has three terms:
+
+    .. math::
+        \frac{\partial L}{\partial \gamma} = \sum_i g_i \hat x_i, \qquad
+        \frac{\partial L}{\partial \beta} = \sum_i g_i, \qquad
+        \frac{\partial L}{\partial x_i} = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}} \Bigl(
+            g_i - \frac1m \sum_j g_j - \hat x_i \frac1m \sum_j g_j \hat x_j \Bigr)
+
+    While training, the running statistics move: :math:`r \leftarrow (1 - a) r + a s`, with :math:`a` =
+    ``momentum``, and :math:`s` the mean :math:`\mu` or the *unbiased* variance
+    :math:`\sigma^2 m / (m - 1)`.  Evaluation normalises with them, and its backward has the first term
+    only.
+
+    Parameters
+    ----------
+    num_features : int
+        Size of axis 1.
+    eps : float, default 1e-5
+        :math:`\epsilon`, under the root.
+    momentum : float or None, default 0.1
+        Share of the newest batch in the running statistics (Keras's ``momentum`` is one minus that);
+        None averages all batches equally.
+    affine : bool, default True
+        Learn :math:`\gamma` (``weight``, from 1) and :math:`\beta` (``bias``, from 0).
+    track_running_stats : bool, default True
+        If False, evaluation uses the batch's statistics too.
+    device, dtype : optional
+        Where and as what parameters and buffers are made.
+    bias : bool, keyword-only, default True
+        Learn :math:`\beta`, where ``affine``.
+
+    Shape
+    -----
+    Input and output ``(n, num_features)`` or ``(n, num_features, length)``.
+
+    Raises
+    ------
+    ShapeError
+        If the input has another shape, or gives one value a feature in training (which has no variance).
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> layer = nn.BatchNorm1d(1, eps=0.0, dtype="float64")
+    >>> layer(np.array([[1.0], [3.0]]))
+    array([[-1.],
+           [ 1.]])
+    >>> layer.running_mean, layer.running_var  # 0.9 * 0 + 0.1 * 2, 0.9 * 1 + 0.1 * 2
+    (array([0.2]), array([1.1]))
+
+    References
+    ----------
+    Ioffe, Szegedy, "Batch normalization", ICML 2015.
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Array | None
+    running_var: Array | None
+    num_batches_tracked: Any
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if num_features < 0:
+            raise ArgumentError(f"num_features must not be negative, got {num_features}")
+        kind = backend.floating_dtype(dtype)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = Parameter(np.ones(num_features, kind)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, kind)) if affine and bias else None
+        tracked = track_running_stats
+        self.register_buffer("running_mean", np.zeros(num_features, kind) if tracked else None)
+        self.register_buffer("running_var", np.ones(num_features, kind) if tracked else None)
+        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracked else None)
+        self.to(device)
+
+    def reset_running_stats(self) -> None:
+        """Start the running statistics again from mean 0 and variance 1."""
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean.fill(0)
+            self.running_var.fill(1)
+            self.num_batches_tracked.fill(0)
+
+    def reset_parameters(self) -> None:
+        """Start scale, shift and running statistics again."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            self.weight.data.fill(1)
+        if self.bias is not None:
+            self.bias.data.fill(0)
+
+    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Normalise ``(n, c)`` or ``(n, c, length)``."""
+        self._check(input)
+        gamma, beta = self._affine()
+        running = (self.running_mean, self.running_var)
+        own = self.training or self.running_mean is None
+        mean, variance = (None, None) if own else running
+        y, centred, inverse_std, mean, variance = batch_norm(input, gamma, beta, self.eps, mean, variance)
+        if self.training and self.running_mean is not None:
+            self._track(mean, variance, input.size // input.shape[1])
+        self.save(centred, inverse_std, own)
+        return y
+
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Add to the gradients of scale and shift; return the gradient by the input."""
+        centred, inverse_std, own = self.saved()
+        self.check_grad(grad_output, centred.shape)
+        grad_input, grad_gamma, grad_beta = batch_norm_backward(
+            grad_output, centred, inverse_std, self._affine()[0], own_statistics=own
+        )
+        if self.weight is not None:
+            self.weight.accumulate(np.positive, grad_gamma)
+        if self.bias is not None:
+            self.bias.accumulate(np.positive, grad_beta)
+        return grad_input if input_grad else None
+
+    def _affine(self) -> tuple[Array | None, Array | None]:
+        return (
+            None if self.weight is None else self.weight.data,
+            None if self.bias is None else self.bias.data,
+        )
+
+    def _track(self, mean: Array, variance: Array, m: int) -> None:
+        """Move the running statistics towards a batch's, the variance with Bessel's correction."""
+        running_mean, running_var, count = self.running_mean, self.running_var, self.num_batches_tracked
+        assert running_mean is not None
+        assert running_var is not None
+        count += 1
+        share = 1 / count if self.momentum is None else self.momentum
+        running_mean += share * (mean - running_mean)
+        running_var += share * (variance * (m / (m - 1)) - running_var)
+
+    def _check(self, x: Array) -> None:
+        self.check_input(x, (2, 3), like=self.running_mean if self.weight is None else self.weight.data)
+        if x.shape[1] != self.num_features:
+            raise ShapeError(
+                f"BatchNorm1d({self.num_features}) takes input of shape (n, {self.num_features}) or "
+                f"(n, {self.num_features}, length), got {x.shape}"
+            )
+        if self.training and x.size == self.num_features:
+            raise ShapeError(
+                f"BatchNorm1d needs more than 1 value per channel when training, got input of shape "
+                f"{x.shape}; use a larger batch, drop_last=True in the loader, or eval()"
+            )
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
