@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npnet import backend, nn, random
+from npnet import backend, nn, optim, random
 from npnet._version import __version__
 from npnet.backend import set_default_dtype
 from npnet.nn.context import is_grad_enabled, no_grad
@@ -15,6 +15,7 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "optim",
     "random",
     "set_default_dtype",
 ]

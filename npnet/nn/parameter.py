@@ -68,6 +68,10 @@ class Parameter:
     grad : ndarray or None
         The gradient, a view whose storage is used again: keep a copy, not a reference.  Assigning None
         or an array of the same shape is legal.
+    has_grad : bool
+        Whether there is a gradient.
+    arena, offset : Arena, int
+        The place of the values and of the gradient.
 
     Raises
     ------
@@ -87,14 +91,14 @@ class Parameter:
            [4., 4., 4.]])
     """
 
-    __slots__ = ("__weakref__", "_arena", "_data", "_gradient", "_offset", "_present", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_gradient", "arena", "has_grad", "offset", "requires_grad")
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         if not backend.is_array(data):
             data = np.asarray(data)
         backend.floating_dtype(data.dtype)
         self.requires_grad = requires_grad
-        self._present = False
+        self.has_grad = False
         self._own(data)
 
     def _own(self, data: Array) -> None:
@@ -104,8 +108,8 @@ class Parameter:
     def _place(self, arena: Arena, offset: int, shape: tuple[int, ...]) -> None:
         """Take a place whose values are already there."""
         size = int(np.prod(shape, dtype=np.int64))
-        self._arena = arena
-        self._offset = offset
+        self.arena = arena
+        self.offset = offset
         self._data: Array = arena.values[offset : offset + size].reshape(shape)
         self._gradient: Array | None = None
         Arena.moves += 1
@@ -122,13 +126,13 @@ class Parameter:
     @property
     def grad(self) -> Array | None:
         """The gradient, None where there is none."""
-        return self._storage() if self._present else None
+        return self._storage() if self.has_grad else None
 
     @grad.setter
     def grad(self, values: Array | None) -> None:
         if values is not None:
             self._copy(values, self._storage(), "grad")
-        self._present = values is not None
+        self.has_grad = values is not None
 
     def _copy(self, values: Array, place: Array, what: str) -> None:
         if not backend.is_array(values):
@@ -143,7 +147,7 @@ class Parameter:
 
     def _storage(self) -> Array:
         if self._gradient is None:
-            flat = self._arena.gradients[self._offset : self._offset + self.size]
+            flat = self.arena.gradients[self.offset : self.offset + self.size]
             self._gradient = flat.reshape(self.shape)
         return self._gradient
 
@@ -156,17 +160,17 @@ class Parameter:
         if not self.requires_grad:
             return
         place = self._storage()
-        if self._present:
+        if self.has_grad:
             np.add(place, function(*operands), out=place)
         else:
             function(*operands, out=place)
-            self._present = True
+            self.has_grad = True
 
     def clear_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradient, or set one that is there to zero."""
         if set_to_none:
-            self._present = False
-        elif self._present:
+            self.has_grad = False
+        elif self.has_grad:
             self._storage().fill(0)
 
     def to(self, device: str | None = None, dtype: DTypeLike | None = None) -> Parameter:
@@ -276,12 +280,12 @@ def runs(parameters: Sequence[Parameter], keys: Sequence[Hashable] | None = None
     previous: Hashable = None
     for position, parameter in enumerate(parameters):
         key = None if keys is None else keys[position]
-        start, stop = parameter._offset, parameter._offset + parameter.size
+        start, stop = parameter.offset, parameter.offset + parameter.size
         last = found[-1] if found else None
-        if last is not None and last.arena is parameter._arena and last.stop == start and key == previous:
+        if last is not None and last.arena is parameter.arena and last.stop == start and key == previous:
             found[-1] = Run(last.arena, last.start, stop, (*last.members, position))
         else:
-            found.append(Run(parameter._arena, start, stop, (position,)))
+            found.append(Run(parameter.arena, start, stop, (position,)))
         previous = key
     return found
 
@@ -293,7 +297,7 @@ def house(parameters: Iterable[Parameter]) -> None:
     """
     homeless: dict[tuple[Any, str], list[Parameter]] = {}
     for parameter in parameters:
-        if not parameter._arena.shared:
+        if not parameter.arena.shared:
             homeless.setdefault((parameter.dtype, parameter.device), []).append(parameter)
     for group in homeless.values():
         arena = Arena(np.concatenate([parameter.data.reshape(-1) for parameter in group]), shared=True)

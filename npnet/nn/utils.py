@@ -21,7 +21,7 @@ def _gradient_runs(parameters: Parameter | Iterable[Parameter], foreach: bool | 
             "foreach chooses an implementation in PyTorch; here there is one, leave it out"
         )
     given = [parameters] if isinstance(parameters, Parameter) else list(parameters)
-    return runs([parameter for parameter in given if parameter.grad is not None])
+    return runs([parameter for parameter in given if parameter.has_grad])
 
 
 def _norm(x: Array, order: float) -> Any:

@@ -1,0 +1,10 @@
+"""Optimizers and learning-rate schedules, named as in ``torch.optim``."""
+
+from __future__ import annotations
+
+from npnet.optim.adam import Adam, AdamW
+from npnet.optim.optimizer import Optimizer
+from npnet.optim.rmsprop import RMSprop
+from npnet.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]

@@ -1,0 +1,232 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from npnet.backend import Array
+from npnet.errors import ArgumentError
+from npnet.optim.optimizer import Optimizer, ParamsT, Rule, check_range, refuse_implementation
+
+__all__ = ["Adam", "AdamW"]
+
+
+def adam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    step_size: float,
+    fade1: float,
+    fade2: float,
+    eps: float,
+    correction2: float,
+) -> tuple[Array, ...]:
+    """One step of Adam; ``fade1`` is 1 - beta1, ``step_size`` is lr / (1 - beta1 ** t)."""
+    m += fade1 * (g - m)
+    v += fade2 * (g * g - v)
+    p -= step_size * m / (np.sqrt(v / correction2) + eps)
+    return p, m, v
+
+
+def amsgrad(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    vmax: Array,
+    step_size: float,
+    fade1: float,
+    fade2: float,
+    eps: float,
+    correction2: float,
+) -> tuple[Array, ...]:
+    """One step of AMSGrad: the largest second moment so far takes the place of the present one."""
+    m += fade1 * (g - m)
+    v += fade2 * (g * g - v)
+    np.maximum(vmax, v, out=vmax)
+    p -= step_size * m / (np.sqrt(vmax / correction2) + eps)
+    return p, m, v, vmax
+
+
+class Adam(Optimizer):
+    r"""Adaptive moments.
+
+    With :math:`\eta` = ``lr``, :math:`\beta_1, \beta_2` = ``betas`` and the gradient :math:`g_t`:
+
+    .. math::
+        m_t &= m_{t-1} + (1 - \beta_1) (g_t - m_{t-1}), &
+        \hat m_t &= m_t / (1 - \beta_1^t) \\
+        v_t &= v_{t-1} + (1 - \beta_2) (g_t^2 - v_{t-1}), &
+        \hat v_t &= v_t / (1 - \beta_2^t) \\
+        p_t &= p_{t-1} - \eta \, \hat m_t / (\sqrt{\hat v_t} + \epsilon)
+
+    ``weight_decay`` :math:`\lambda` is added to the gradient, :math:`g_t + \lambda p_{t-1}`, and so is
+    scaled by the adaptive step; :class:`AdamW` shrinks the parameter instead, :math:`p \leftarrow
+    (1 - \eta \lambda) p`.
+
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+    lr : float, default 1e-3
+    betas : pair of float, default (0.9, 0.999)
+    eps : float, default 1e-8
+        :math:`\epsilon`, outside the root, after the correction (the paper's algorithm 1; its
+        :math:`\hat\epsilon`, which Keras uses, is :math:`\epsilon \sqrt{1 - \beta_2^t}`).
+    weight_decay : float, default 0
+    amsgrad : bool, default False
+        Use the running maximum of :math:`v_t` in place of :math:`v_t`.
+    foreach, capturable, differentiable, fused : keyword-only
+        Choose an implementation in PyTorch; refused.
+    maximize : bool, keyword-only, default False
+        Climb instead of descend.
+    decoupled_weight_decay : bool, keyword-only, default False
+        Decay as :class:`AdamW` does.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range.
+
+    Examples
+    --------
+    >>> from npnet import nn, optim
+    >>> w = nn.Parameter(np.array([1.0]))
+    >>> optimizer = optim.Adam([w], lr=0.1)
+    >>> w.grad = np.array([5.0])
+    >>> optimizer.step()
+    >>> w.data.round(6)  # the first step has length lr, whatever the gradient
+    array([0.9])
+
+    References
+    ----------
+    Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; Reddi, Kale, Kumar,
+    "On the convergence of Adam and beyond", ICLR 2018 (AMSGrad).
+    """
+
+    states = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        refuse_implementation(
+            self, foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused
+        )
+        options = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, options)
+
+    def check_options(self, group: Mapping[str, Any]) -> None:
+        """Refuse options out of range."""
+        super().check_options(group)
+        check_range(self, "eps", group["eps"], 0.0)
+        if not isinstance(group["betas"], tuple) or len(group["betas"]) != 2:
+            raise ArgumentError(f"{type(self).__name__}: betas must be two numbers, got {group['betas']!r}")
+        for i, beta in enumerate(group["betas"]):
+            check_range(self, f"betas[{i}]", beta, 0.0, 1.0, below=True)
+
+    def rule(self, group: Mapping[str, Any]) -> Rule:
+        """Adam's or AMSGrad's."""
+        return amsgrad if group["amsgrad"] else adam
+
+    def states_of(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        """Both moments, and the largest second one for AMSGrad."""
+        return self.states if group["amsgrad"] else self.states[:2]
+
+    def constants(self, group: Mapping[str, Any], step: int) -> tuple[float, ...]:
+        """The step size, what fades, epsilon and the second correction."""
+        beta1, beta2 = group["betas"]
+        return group["lr"] / (1 - beta1**step), 1 - beta1, 1 - beta2, group["eps"], 1 - beta2**step
+
+    def decoupled(self, group: Mapping[str, Any]) -> bool:
+        """Whether decay is AdamW's."""
+        return bool(group["decoupled_weight_decay"])
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay.
+
+    .. math:: p_t = (1 - \eta \lambda) p_{t-1} - \eta \, \hat m_t / (\sqrt{\hat v_t} + \epsilon)
+
+    with the moments of :class:`Adam`, from the gradient without decay.  As in PyTorch the learning rate
+    :math:`\eta` multiplies the decay :math:`\lambda`; in the paper's algorithm 2 only the schedule does.
+
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+    lr : float, default 1e-3
+    betas : pair of float, default (0.9, 0.999)
+    eps : float, default 1e-8
+    weight_decay : float, default 1e-2
+    amsgrad : bool, default False
+    maximize : bool, keyword-only, default False
+    foreach, capturable, differentiable, fused : keyword-only
+        Choose an implementation in PyTorch; refused.
+
+    Examples
+    --------
+    >>> from npnet import nn, optim
+    >>> w = nn.Parameter(np.array([1.0]))
+    >>> optimizer = optim.AdamW([w], lr=0.1, weight_decay=0.5)
+    >>> w.grad = np.array([0.0])
+    >>> optimizer.step()
+    >>> w.data  # 1 - 0.1 * 0.5
+    array([0.95])
+
+    References
+    ----------
+    Loshchilov, Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
