@@ -1,17 +1,42 @@
-"""Data: datasets and their registry, splits, features, and the loader that cuts batches."""
+"""Tables and images in: datasets and their registry, splits, features, loader.
+
+Examples
+--------
+>>> from npnet import data
+>>> from npnet.random import Generator
+>>> digits = data.load("digits")
+>>> split = data.stratified_split(digits.targets, 0.2, 0.2, generator=Generator(0))
+>>> features = data.make_features("table").fit(digits.inputs.iloc[split.train], digits.targets[split.train])
+>>> features.transform(digits.inputs.iloc[split.test]).shape
+(359, 64)
+"""
 
 from __future__ import annotations
 
+from npnet.data.catalogue import load
+from npnet.data.dataset import Dataset
+from npnet.data.features import Features, features_from_state, make_features
 from npnet.data.loader import DataLoader, Subset, TensorDataset, default_collate, random_split
+from npnet.data.registry import names
 from npnet.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from npnet.data.split import Split, stratified_folds, stratified_split
 
 __all__ = [
     "BatchSampler",
     "DataLoader",
+    "Dataset",
+    "Features",
     "RandomSampler",
     "SequentialSampler",
+    "Split",
     "Subset",
     "TensorDataset",
     "default_collate",
+    "features_from_state",
+    "load",
+    "make_features",
+    "names",
     "random_split",
+    "stratified_folds",
+    "stratified_split",
 ]
