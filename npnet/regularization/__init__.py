@@ -1,0 +1,17 @@
+"""Regularization: what keeps a network from learning its training data by heart."""
+
+from __future__ import annotations
+
+from npnet.regularization.early_stopping import EarlyStopping
+from npnet.regularization.functional import l1_regularization, l2_regularization
+from npnet.regularization.penalties import L1, L2, ElasticNet, Penalty
+
+__all__ = [
+    "L1",
+    "L2",
+    "EarlyStopping",
+    "ElasticNet",
+    "Penalty",
+    "l1_regularization",
+    "l2_regularization",
+]
