@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentError",
+    "ArgumentTypeError",
     "BackwardError",
     "DataError",
     "DataMissingError",
@@ -31,6 +32,10 @@ class NpnetError(Exception):
 
 class ArgumentError(NpnetError, ValueError):
     """An argument lies outside what is accepted (a negative learning rate, ``p = 1.5``)."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument is of a kind that cannot be meant (text for a number, a number for an optimizer)."""
 
 
 class UnsupportedError(NpnetError, TypeError, NotImplementedError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from npnet.optim import lr_scheduler
 from npnet.optim.adam import Adam, AdamW
 from npnet.optim.optimizer import Optimizer
 from npnet.optim.rmsprop import RMSprop
 from npnet.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
