@@ -1,24 +1,4 @@
-r"""Seeded random streams.
-
-Every draw in npnet comes from a generator: the ``generator=`` argument where one is given, else the
-stream of the draw's purpose, ``init``, ``split``, ``shuffle``, ``dropout`` or ``augment``.
-:func:`manual_seed` seeds them all, each from NumPy's ``SeedSequence`` under its own name, so that one
-dropout layer more does not move the initial weights or the order of the data.  Without it they start
-from the operating system's entropy.
-
-Weights, splits and orders are drawn on the host, hence the same on every device.  Dropout masks are
-drawn where the activations live, unless the generator says ``host_only``.
-
-Examples
---------
->>> import npnet
->>> npnet.manual_seed(0)
->>> a = npnet.random.stream("init").uniform(0.0, 1.0, (2,), "float64")
->>> npnet.manual_seed(0)
->>> b = npnet.random.stream("init").uniform(0.0, 1.0, (2,), "float64")
->>> bool((a == b).all())
-True
-"""
+"""The generator that npnet draws from by default."""
 
 from __future__ import annotations
 
@@ -29,20 +9,9 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
-from npnet.errors import ArgumentError, DtypeError, StateError
+from npnet.errors import DtypeError, StateError
 
-__all__ = [
-    "STREAMS",
-    "Generator",
-    "RecordingGenerator",
-    "ReplayGenerator",
-    "manual_seed",
-    "resolve",
-    "stream",
-]
-
-STREAMS = ("init", "split", "shuffle", "dropout", "augment")
-"""Names of the streams, in the order in which a run first draws from them."""
+__all__ = ["Generator", "seed_sequence"]
 
 Shape = tuple[int, ...]
 
@@ -74,7 +43,8 @@ class Generator:
 
     def manual_seed(self, seed: int | np.random.SeedSequence | None) -> Generator:
         """Start again from `seed`; returns the generator itself."""
-        self._bits = np.random.SFC64(seed if isinstance(seed, np.random.SeedSequence) else _sequence(seed))
+        sequence = seed if isinstance(seed, np.random.SeedSequence) else seed_sequence(seed)
+        self._bits = np.random.SFC64(sequence)
         self._numpy = np.random.Generator(self._bits)
         self._device_draws.clear()
         return self
@@ -157,67 +127,11 @@ class Generator:
         return mask
 
 
-class RecordingGenerator:
-    """A generator that keeps the masks that it draws, for :class:`ReplayGenerator` or another library.
-
-    Parameters
-    ----------
-    source : Generator
-        Where the draws come from; None means the ``dropout`` stream.
-
-    Attributes
-    ----------
-    tape : list of ndarray
-        The masks, in the order in which they were drawn, on the host.
-
-    Examples
-    --------
-    >>> recorder = RecordingGenerator(Generator(0))
-    >>> mask = recorder.bernoulli(0.5, (4,))
-    >>> bool((ReplayGenerator(recorder.tape).bernoulli(0.5, (4,)) == mask).all())
-    True
-    """
-
-    def __init__(self, source: Generator | None = None) -> None:
-        self.source = source
-        self.tape: list[Array] = []
-
-    def bernoulli(self, p: float, shape: Shape, *, like: Array | None = None) -> Array:
-        """Draw as the source does, and keep a copy."""
-        mask: Array = resolve(self.source, "dropout").bernoulli(p, shape, like=like)
-        self.tape.append(np.array(backend.to_host(mask)))
-        return mask
-
-
-class ReplayGenerator:
-    """A generator whose masks are read from a tape.
-
-    Raises
-    ------
-    StateError
-        When the tape is at its end, or its next mask has another shape than asked for.
-    """
-
-    def __init__(self, tape: list[Array]) -> None:
-        self.tape = tape
-        self.position = 0
-
-    def bernoulli(self, p: float, shape: Shape, *, like: Array | None = None) -> Array:
-        """The next mask of the tape, on the device of `like`."""
-        if self.position >= len(self.tape):
-            raise StateError(f"the tape holds {len(self.tape)} masks, and another one was asked for")
-        mask = self.tape[self.position]
-        if mask.shape != shape:
-            raise StateError(f"mask {self.position} of the tape has shape {mask.shape}, asked for {shape}")
-        self.position += 1
-        return mask if like is None else backend.to_device(mask, backend.device_of(like))
-
-
 def _float_type(dtype: DTypeLike) -> type[np.float32 | np.float64]:
     return np.float32 if backend.floating_dtype(dtype) == np.float32 else np.float64
 
 
-def _sequence(seed: int | None, key: str | None = None) -> np.random.SeedSequence:
+def seed_sequence(seed: int | None, key: str | None = None) -> np.random.SeedSequence:
     """The seed sequence of a seed and a name, so that streams of one seed are independent."""
     if seed is not None:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
@@ -227,49 +141,3 @@ def _sequence(seed: int | None, key: str | None = None) -> np.random.SeedSequenc
         return np.random.SeedSequence(seed)
     digest = hashlib.sha256(key.encode()).digest()
     return np.random.SeedSequence(seed, spawn_key=(int.from_bytes(digest[:4], "little"),))
-
-
-_streams: dict[str, Any] = {name: Generator() for name in STREAMS}
-
-
-def stream(name: str) -> Any:
-    """The stream of that name.
-
-    Raises
-    ------
-    ArgumentError
-        If there is none.
-    """
-    if name not in _streams:
-        raise ArgumentError(f"unknown random stream {name!r}; the streams are {', '.join(STREAMS)}")
-    return _streams[name]
-
-
-def manual_seed(seed: int) -> None:
-    """Seed every stream.
-
-    Parameters
-    ----------
-    seed : int
-        Any integer; the same one gives the same run.
-    """
-    for name in STREAMS:
-        _streams[name] = Generator(_sequence(seed, name))
-
-
-def resolve(generator: Any, name: str) -> Any:
-    """What a ``generator=`` argument means: itself, or the stream `name` where it is None.
-
-    Raises
-    ------
-    DtypeError
-        If it offers no draws, as NumPy's own generators do not under these names.
-    """
-    if generator is None:
-        return _streams[name]
-    if not hasattr(generator, "bernoulli"):
-        raise DtypeError(
-            f"generator= takes an npnet.random.Generator, got {type(generator).__name__}; "
-            "make one with npnet.random.Generator(seed)"
-        )
-    return generator

@@ -1,0 +1,72 @@
+"""One stream a purpose, so that a change in one does not move the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npnet.errors import ArgumentError, DtypeError
+from npnet.random.generator import Generator, seed_sequence
+from npnet.random.torch_generator import TorchGenerator
+
+__all__ = ["STREAMS", "manual_seed", "resolve", "stream"]
+
+STREAMS = ("init", "split", "shuffle", "dropout", "augment")
+"""Names of the streams, in the order in which a run first draws from them."""
+
+_streams: dict[str, Any] = {name: Generator() for name in STREAMS}
+
+
+def stream(name: str) -> Any:
+    """The stream of that name.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+    if name not in _streams:
+        raise ArgumentError(f"unknown random stream {name!r}; the streams are {', '.join(STREAMS)}")
+    return _streams[name]
+
+
+def manual_seed(seed: int, *, like: str | None = None) -> None:
+    """Seed every stream.
+
+    Parameters
+    ----------
+    seed : int
+        Any integer; the same one gives the same run.
+    like : {None, "torch"}, keyword-only
+        With ``"torch"`` all streams become one and the same :class:`TorchGenerator`, which draws what
+        PyTorch draws after ``torch.manual_seed(seed)``.
+
+    Raises
+    ------
+    ArgumentError
+        If `like` is something else.
+    """
+    if like not in (None, "torch"):
+        raise ArgumentError(f"like is None or 'torch', got {like!r}")
+    if like == "torch":
+        _streams.update(dict.fromkeys(STREAMS, TorchGenerator(seed)))
+        return
+    for name in STREAMS:
+        _streams[name] = Generator(seed_sequence(seed, name))
+
+
+def resolve(generator: Any, name: str) -> Any:
+    """What a ``generator=`` argument means: itself, or the stream `name` where it is None.
+
+    Raises
+    ------
+    DtypeError
+        If it offers no draws, as NumPy's own generators do not under these names.
+    """
+    if generator is None:
+        return _streams[name]
+    if not hasattr(generator, "bernoulli"):
+        raise DtypeError(
+            f"generator= takes an npnet.random.Generator, got {type(generator).__name__}; "
+            "make one with npnet.random.Generator(seed)"
+        )
+    return generator
