@@ -100,8 +100,8 @@ class EarlyStopping:
                                                      which nothing beats
     infinity                  ordered like any       ordered; if it comes      stops; ordered with
                               value                  first, the best value     ``check_finite=False``
-    better than the best,     a bad check            counted, but does not     has no baseline
-    not than the baseline                            stop at that check
+    beats best, not baseline  a bad check            counted, but does not     has no baseline
+                                                     stop at that check
     ``start_from_epoch``      yes                    yes                       no
     stop at a threshold       no                     no                        ``stopping_threshold``,
                                                                                ``divergence_threshold``
