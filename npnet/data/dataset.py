@@ -78,7 +78,7 @@ class Dataset:
                     f"dataset {self.name!r}: {len(rows)} rows of {part} for {len(self.targets)} targets; "
                     "each row needs one of each"
                 )
-        check_targets(self.targets, len(self.class_names), self.name)
+        check_targets(self.targets, len(self.class_names), self.origin or self.name)
 
     def __len__(self) -> int:
         return len(self.targets)

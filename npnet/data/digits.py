@@ -57,12 +57,13 @@ def load_mnist(name: str, data: str | Path | None) -> Dataset:
     paths = locate(dataset, data)
     images = [paths["train_images"], paths["test_images"]]
     labels = [read_idx(paths[role], ndim=1).astype(np.int64) for role in ("train_labels", "test_labels")]
+    for role, part in zip(("train_labels", "test_labels"), labels, strict=True):
+        check_targets(part, len(CLASS_NAMES[name]), str(paths[role]))
     for image_path, part in zip(images, labels, strict=True):
         count = idx_shape(image_path, ndim=3)[0]
         if count != len(part):
             raise DataError(f"{image_path}: {count} images for {len(part)} labels; each image needs one")
     targets = np.concatenate(labels)
-    check_targets(targets, len(CLASS_NAMES[name]), str(images[0].parent))
     published = all(dataset.files[role].matches(path) for role, path in paths.items())
     return Dataset(
         name=name,

@@ -352,9 +352,7 @@ def features_from_state(state: Mapping[str, Any]) -> Features:
     True
     """
     kind = state.get("kind")
-    kinds = _kinds()
-    if kind not in kinds:
-        raise StateError(
-            f"not the state of features: its kind is {kind!r}, known are {', '.join(map(repr, kinds))}"
-        )
+    if kind not in _HOMES:
+        known = ", ".join(map(repr, _HOMES))
+        raise StateError(f"not the state of features: its kind is {kind!r}; there are {known}")
     return _class_of(str(kind)).from_state(state)

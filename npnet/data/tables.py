@@ -77,9 +77,7 @@ def read_csv(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path}: the file is empty") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(
-            f"{path}: not a table with rows of equal length ({' '.join(str(error).split())})"
-        ) from error
+        raise DataError(f"{path}: the rows differ in length ({' '.join(str(error).split())})") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{path}: the gzip stream is truncated or damaged ({error}); fetch it again"
