@@ -124,7 +124,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) ->
     2010, equation 16.
     """
     fan_in, fan_out = _fans(_place(tensor).shape)
-    bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
+    bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / (fan_in + fan_out)))  # rounded as PyTorch rounds it
     return uniform_(tensor, -bound, bound, generator)
 
 

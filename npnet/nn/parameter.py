@@ -277,16 +277,19 @@ def runs(parameters: Sequence[Parameter], keys: Sequence[Hashable] | None = None
     [(0, 1)]
     """
     found: list[Run] = []
-    previous: Hashable = None
+    members: list[int] = []
+    arena, start, stop, key = None, 0, 0, None
     for position, parameter in enumerate(parameters):
-        key = None if keys is None else keys[position]
-        start, stop = parameter.offset, parameter.offset + parameter.size
-        last = found[-1] if found else None
-        if last is not None and last.arena is parameter.arena and last.stop == start and key == previous:
-            found[-1] = Run(last.arena, last.start, stop, (*last.members, position))
+        own_key = None if keys is None else keys[position]
+        if members and parameter.arena is arena and parameter.offset == stop and own_key == key:
+            members.append(position)
         else:
-            found.append(Run(parameter.arena, start, stop, (position,)))
-        previous = key
+            if arena is not None:
+                found.append(Run(arena, start, stop, tuple(members)))
+            members, arena, start, key = [position], parameter.arena, parameter.offset, own_key
+        stop = parameter.offset + parameter.size
+    if arena is not None:
+        found.append(Run(arena, start, stop, tuple(members)))
     return found
 
 

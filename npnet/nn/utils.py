@@ -27,7 +27,7 @@ def _gradient_runs(parameters: Parameter | Iterable[Parameter], foreach: bool | 
 def _norm(x: Array, order: float) -> Any:
     r"""Compute :math:`(\sum_i |x_i|^k)^{1/k}`, the largest magnitude for :math:`k = \infty`."""
     if order == 2.0:
-        return np.sqrt(np.vdot(x, x))
+        return np.sqrt(np.sum(x * x))  # in pairs: a BLAS dot product is less exact in float32
     if order == math.inf:
         return np.max(np.abs(x))
     return np.sum(np.abs(x) ** order) ** (1.0 / order)

@@ -1,0 +1,35 @@
+"""torchref: the same models, penalties, optimizers and training loop in PyTorch.
+
+>>> from npnet import nn
+>>> import torchref
+>>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+>>> twin = torchref.to_torch(model)
+>>> twin
+Sequential(
+  (0): Linear(in_features=4, out_features=3, bias=True)
+  (1): ReLU()
+  (2): Linear(in_features=3, out_features=2, bias=True)
+)
+>>> list(torchref.from_torch(twin).state_dict()) == list(model.state_dict())
+True
+"""
+
+from __future__ import annotations
+
+from torchref.convert import from_torch, to_torch
+from torchref.dropout import ReplayedDropout
+from torchref.penalties import L1, L2, ElasticNet, l1_regularization, l2_regularization
+from torchref.state import to_arrays, to_tensors
+
+__all__ = [
+    "L1",
+    "L2",
+    "ElasticNet",
+    "ReplayedDropout",
+    "from_torch",
+    "l1_regularization",
+    "l2_regularization",
+    "to_arrays",
+    "to_tensors",
+    "to_torch",
+]

@@ -1,0 +1,156 @@
+r"""The penalties of :mod:`npnet.regularization` as terms of a PyTorch loss; autograd finds the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from npnet.errors import ArgumentError
+from npnet.regularization.functional import strength
+
+__all__ = ["L1", "L2", "ElasticNet", "l1_regularization", "l2_regularization"]
+
+Choice = Literal["all", "weights"] | Callable[[str, Tensor], bool]
+
+
+def l1_regularization(weights: Tensor | Iterable[Tensor], lamb: float) -> Tensor:
+    r"""Compute :math:`\lambda \sum_i |w_i|`; autograd's derivative at zero is zero.
+
+    Examples
+    --------
+    >>> l1_regularization(torch.tensor([1.0, -2.0]), 0.5)
+    tensor(1.5000)
+    """
+    return _summed(weights, torch.abs, strength("lamb", lamb))
+
+
+def l2_regularization(weights: Tensor | Iterable[Tensor], lamb: float) -> Tensor:
+    r"""Compute :math:`\lambda \sum_i w_i^2`.
+
+    Examples
+    --------
+    >>> l2_regularization(torch.tensor([1.0, -2.0]), 0.5)
+    tensor(2.5000)
+    """
+    return _summed(weights, torch.square, strength("lamb", lamb))
+
+
+def _summed(weights: Tensor | Iterable[Tensor], f: Callable[[Tensor], Tensor], lamb: float) -> Tensor:
+    tensors = [weights] if isinstance(weights, Tensor) else list(weights)
+    if not tensors:
+        raise ArgumentError("a penalty needs at least one tensor")
+    return lamb * torch.stack([f(w).sum() for w in tensors]).sum()
+
+
+class _Penalty:
+    """What a penalty acts on: see :class:`npnet.regularization.penalties.Penalty`."""
+
+    def __init__(self, *, on: Choice = "all") -> None:
+        if not callable(on) and on not in ("all", "weights"):
+            raise ArgumentError(f"on must be 'all', 'weights' or a function, got {on!r}")
+        self.on = on
+
+    def select(self, model: nn.Module) -> list[Tensor]:
+        """The parameters on which this penalty acts."""
+        if callable(self.on):
+            return [p for name, p in model.named_parameters() if self.on(name, p)]
+        if self.on == "all":
+            return list(model.parameters())
+        normalised = {
+            p for module in model.modules() if isinstance(module, _NormBase) for p in module.parameters()
+        }
+        return [
+            p
+            for name, p in model.named_parameters()
+            if p not in normalised and not name.rpartition(".")[2].startswith("bias")
+        ]
+
+    def __call__(self, model: nn.Module) -> Tensor:
+        """The penalty, a term of the loss."""
+        return self.value(self.select(model))
+
+    def value(self, weights: list[Tensor]) -> Any:
+        """The penalty of these tensors."""
+        raise NotImplementedError
+
+
+class L1(_Penalty):
+    r"""The term :math:`\lambda \sum_i |w_i|`.
+
+    Parameters
+    ----------
+    lamb : float
+        The strength :math:`\lambda`.
+    on : {"all", "weights"} or callable, keyword-only
+
+    Examples
+    --------
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> _ = nn.init.constant_(layer.weight, -3.0)
+    >>> L1(0.5)(layer).item()
+    3.0
+    """
+
+    def __init__(self, lamb: float, *, on: Choice = "all") -> None:
+        super().__init__(on=on)
+        self.lamb = strength("lamb", lamb)
+
+    def value(self, weights: list[Tensor]) -> Tensor:
+        """The penalty of these tensors."""
+        return l1_regularization(weights, self.lamb)
+
+
+class L2(_Penalty):
+    r"""The term :math:`\lambda \sum_i w_i^2`, without a half.
+
+    Parameters
+    ----------
+    lamb : float
+        The strength :math:`\lambda`.
+    on : {"all", "weights"} or callable, keyword-only
+
+    Examples
+    --------
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> _ = nn.init.constant_(layer.weight, -3.0)
+    >>> L2(0.5)(layer).item()
+    9.0
+    """
+
+    def __init__(self, lamb: float, *, on: Choice = "all") -> None:
+        super().__init__(on=on)
+        self.lamb = strength("lamb", lamb)
+
+    def value(self, weights: list[Tensor]) -> Tensor:
+        """The penalty of these tensors."""
+        return l2_regularization(weights, self.lamb)
+
+
+class ElasticNet(_Penalty):
+    r"""The term :math:`\lambda_1 \sum_i |w_i| + \lambda_2 \sum_i w_i^2`.
+
+    Parameters
+    ----------
+    l1, l2 : float
+        The strengths :math:`\lambda_1, \lambda_2`.
+    on : {"all", "weights"} or callable, keyword-only
+
+    Examples
+    --------
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> _ = nn.init.constant_(layer.weight, -3.0)
+    >>> ElasticNet(0.5, 0.5)(layer).item()
+    12.0
+    """
+
+    def __init__(self, l1: float, l2: float, *, on: Choice = "all") -> None:
+        super().__init__(on=on)
+        self.l1, self.l2 = strength("l1", l1), strength("l2", l2)
+
+    def value(self, weights: list[Tensor]) -> Tensor:
+        """The penalty of these tensors."""
+        return l1_regularization(weights, self.l1) + l2_regularization(weights, self.l2)

@@ -1,0 +1,57 @@
+"""Arrays and tensors: a ``state_dict`` of one library as the other takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from npnet import backend
+
+__all__ = ["to_arrays", "to_tensors"]
+
+
+def to_tensors(state: Any) -> Any:
+    """Copy every array within dicts, lists and tuples into a tensor; the rest stays as it is.
+
+    Parameters
+    ----------
+    state : object
+        An npnet ``state_dict``, of a module or of an optimizer, or a single array.
+
+    Examples
+    --------
+    >>> to_tensors({"w": np.ones(2), "lr": 0.1})
+    {'w': tensor([1., 1.], dtype=torch.float64), 'lr': 0.1}
+    """
+    if backend.is_array(state):
+        return torch.from_numpy(np.array(backend.to_host(state)))
+    return _rebuilt(state, to_tensors)
+
+
+def to_arrays(state: Any) -> Any:
+    """Copy every tensor within dicts, lists and tuples into a NumPy array; the rest stays as it is.
+
+    Parameters
+    ----------
+    state : object
+        A PyTorch ``state_dict``, of a module or of an optimizer, or a single tensor.
+
+    Examples
+    --------
+    >>> to_arrays([torch.ones(2), "text"])
+    [array([1., 1.], dtype=float32), 'text']
+    """
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().numpy().copy()
+    return _rebuilt(state, to_arrays)
+
+
+def _rebuilt(state: Any, convert: Any) -> Any:
+    if isinstance(state, Mapping):
+        return {key: convert(value) for key, value in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(convert(value) for value in state)
+    return state
