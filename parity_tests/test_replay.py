@@ -1,0 +1,169 @@
+"""A PyTorch script, run again from its seed with npnet's generator: the same run, draw for draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data
+
+import npnet
+import npnet.data
+
+pytestmark = pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
+    reason="the promise is for PyTorch's x86 kernels with AVX2",
+)
+
+Record = dict[str, Any]
+
+
+@pytest.fixture(params=["float64", "float32"])
+def dtype(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both libraries set to one default dtype, and put back."""
+    torch.set_default_dtype(getattr(torch, request.param))
+    npnet.set_default_dtype(request.param)
+    yield request.param
+    torch.set_default_dtype(torch.float32)
+    npnet.set_default_dtype("float32")
+    npnet.manual_seed(0)
+
+
+def in_torch(seed: int, epochs: int) -> Record:
+    """The script as somebody would have it."""
+    from torch import nn, optim
+
+    torch.manual_seed(seed)
+    inputs = torch.randn(300, 12)
+    targets = torch.randint(0, 3, (300,))
+    dataset = torch.utils.data.TensorDataset(inputs, targets)
+    train, valid = torch.utils.data.random_split(dataset, [0.8, 0.2])
+    loader = torch.utils.data.DataLoader(train, batch_size=32, shuffle=True, drop_last=True)
+    check = torch.utils.data.DataLoader(valid, batch_size=len(valid))
+    model = nn.Sequential(
+        *(nn.Linear(12, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Dropout(0.3)),
+        *(nn.Linear(24, 16), nn.Dropout(0.0), nn.ReLU(), nn.Dropout(0.5)),
+        nn.Linear(16, 3),
+    )
+    record: Record = {
+        "split": list(valid.indices),
+        "weights": {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()},
+        "targets": [],
+        "losses": [],
+        "checks": [],
+        "states": [],
+    }
+    criterion = nn.CrossEntropyLoss()
+    optimizer = optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(epochs):
+        model.train()
+        for x, target in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(x), target)
+            loss.backward()
+            optimizer.step()
+            record["targets"].append(target.tolist())
+            record["losses"].append(loss.item())
+            record["states"].append(torch.get_rng_state().numpy())
+        model.eval()
+        with torch.no_grad():
+            record["checks"] += [criterion(model(x), target).item() for x, target in check]
+    return record
+
+
+def in_npnet(seed: int, epochs: int) -> Record:
+    """The same with its imports changed and its backward pass written out."""
+    from npnet import nn, optim
+
+    npnet.manual_seed(seed, like="torch")
+    generator = npnet.random.stream("init")
+    inputs = generator.randn(300, 12)
+    targets = generator.randint(0, 3, (300,))
+    dataset = npnet.data.TensorDataset(inputs, targets)
+    train, valid = npnet.data.random_split(dataset, [0.8, 0.2])
+    loader = npnet.data.DataLoader(train, batch_size=32, shuffle=True, drop_last=True)
+    check = npnet.data.DataLoader(valid, batch_size=len(valid))
+    model = nn.Sequential(
+        *(nn.Linear(12, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Dropout(0.3)),
+        *(nn.Linear(24, 16), nn.Dropout(0.0), nn.ReLU(), nn.Dropout(0.5)),
+        nn.Linear(16, 3),
+    )
+    record: Record = {
+        "split": valid.indices.tolist(),
+        "weights": {name: array.copy() for name, array in model.state_dict().items()},
+        "targets": [],
+        "losses": [],
+        "checks": [],
+        "states": [],
+    }
+    criterion = nn.CrossEntropyLoss()
+    optimizer = optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(epochs):
+        model.train()
+        for x, target in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(x), target)
+            model.backward(criterion.backward(), input_grad=False)
+            optimizer.step()
+            record["targets"].append(target.tolist())
+            record["losses"].append(loss.item())
+            record["states"].append(generator.get_state())
+        model.eval()
+        with npnet.no_grad():
+            record["checks"] += [criterion(model(x), target).item() for x, target in check]
+    return record
+
+
+@pytest.mark.parametrize("seed", [0, 1, -3, 2**40 + 7])
+def test_the_run_is_the_same(seed: int, dtype: str) -> None:
+    ours, theirs = in_npnet(seed, epochs=6), in_torch(seed, epochs=6)
+    assert ours["split"] == theirs["split"]
+    assert ours["weights"].keys() == theirs["weights"].keys()
+    for name, weight in theirs["weights"].items():
+        np.testing.assert_array_equal(ours["weights"][name], weight, strict=True, err_msg=name)
+    assert ours["targets"] == theirs["targets"]
+    # Equal states after every step: equally many draws were made, for the same masks and orders.
+    np.testing.assert_array_equal(ours["states"], theirs["states"])
+    tolerance = 1e-10 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(ours["losses"], theirs["losses"], rtol=0, atol=tolerance)
+    if dtype == "float64":
+        # Not in float32: the bias before BatchNorm has a true gradient of zero, Adam steps along the sign of
+        # what rounding leaves of it, and the running mean, which evaluation subtracts, follows behind.
+        np.testing.assert_allclose(ours["checks"], theirs["checks"], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("shape", [(7,), (5, 3), (40, 50), (2, 3, 4)])
+def test_dropout_masks_are_the_same(p: float, shape: tuple[int, ...], dtype: str) -> None:
+    npnet.manual_seed(11, like="torch")
+    torch.manual_seed(11)
+    for _ in range(2):
+        ours = npnet.nn.Dropout(p)(np.ones(shape, dtype=dtype))
+        np.testing.assert_array_equal(ours, torch.nn.Dropout(p)(torch.ones(shape)).numpy(), strict=True)
+    np.testing.assert_array_equal(npnet.random.stream("dropout").get_state(), torch.get_rng_state().numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *[(name, {}) for name in ("uniform_", "normal_", "kaiming_uniform_", "kaiming_normal_")],
+        *[(name, {}) for name in ("xavier_uniform_", "xavier_normal_")],
+        ("uniform_", {"a": -0.3, "b": 1.7}),
+        ("normal_", {"mean": 0.5, "std": 0.02}),
+        ("kaiming_uniform_", {"a": 5**0.5}),
+        ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}),
+        ("xavier_uniform_", {"gain": 5 / 3}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(3, 4), (64, 33)])
+def test_initial_values_are_the_same(
+    name: str, arguments: dict[str, Any], shape: tuple[int, ...], dtype: str
+) -> None:
+    npnet.manual_seed(5, like="torch")
+    torch.manual_seed(5)
+    ours = getattr(npnet.nn.init, name)(np.empty(shape, dtype=dtype), **arguments)
+    theirs = getattr(torch.nn.init, name)(torch.empty(shape), **arguments)
+    np.testing.assert_array_equal(ours, theirs.numpy(), strict=True)
