@@ -69,6 +69,7 @@ HOST_ONLY = (
     HostOnly("npnet/nn/init.py", "*", "initial weights are drawn on the host: the same everywhere"),
     HostOnly("npnet/nn/module.py", "Module.load_state_dict", "a state comes as host arrays, or as lists"),
     HostOnly("npnet/nn/parameter.py", "Parameter.__reduce__", "a pickle holds host arrays"),
+    HostOnly("npnet/nn/summary.py", "_outputs", "zeros to look at shapes with, moved to the model's device"),
     HostOnly("npnet/nn/utils.py", "get_total_norm", "without gradients there is no device to be like"),
     HostOnly("npnet/optim/optimizer.py", "Optimizer.state_dict", "a step count stays on the host"),
     HostOnly("npnet/optim/optimizer.py", "plain", "options are read when they are given, not at every step"),

@@ -14,7 +14,8 @@ PARTS = ("nn", "optim", "regularization")
 
 
 def found() -> list[Violation]:
-    paths = [path for part in PARTS for path in sorted((PACKAGE / part).glob("*.py"))]
+    modules = [path for part in PARTS for path in sorted((PACKAGE / part).rglob("*.py"))]
+    paths = [path for path in modules if "tests" not in path.relative_to(PACKAGE).parts]
     assert paths, f"no layers found under {PACKAGE}"
     return [
         violation
