@@ -33,10 +33,10 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
     if not x.flags.c_contiguous:  # a transposed matrix: its rows lie as columns, summed pairwise
         return np.sum(x, axis=0, out=out)
     if n <= BLOCK:
-        return np.matmul(np.ones(n, x.dtype, like=x), x, out=out)
+        return np.matmul(np.ones_like(x, shape=n), x, out=out)
     whole = n - n % BLOCK
     blocks = x[:whole].reshape(-1, BLOCK, d)
-    partial = np.matmul(np.ones(BLOCK, x.dtype, like=x), blocks)
+    partial = np.matmul(np.ones_like(x, shape=BLOCK), blocks)
     sums = column_sums(partial, out=out)
     if whole < n:
         sums += column_sums(x[whole:])
