@@ -91,7 +91,7 @@ class GalaxyModel:
     figures that the package names as reproduced (and a few more quantiles of the 5,000 real rows), each in
     units of its standard error, on 40,000 simulated rows with fixed random numbers.  The other questions
     matter for the main votes alone; their constants were set by hand to meet the shares of those, after which
-    shares and blur were moved by less than 2 %.  At 400,000 rows no figure is off by more than 2.7 standard
+    shares and blur were moved by less than 3 %.  At 400,000 rows no figure is off by more than 2.7 standard
     errors.
 
     Parameters
