@@ -1,0 +1,3 @@
+"""Train from a recipe."""
+
+from __future__ import annotations

@@ -1,0 +1,223 @@
+"""What a training library does for the trainer.
+
+The trainer knows epochs, metrics and when to stop; an *engine* knows arrays.  There is one for NumPy and
+CuPy in :mod:`npnet.training.numpy_engine`; ``torchref`` has one for PyTorch.  All of them start from the same
+:class:`Task`, which holds the data, the initial weights and the recipe, and walk the rows in the same order,
+which :meth:`Engine.batches` draws on the host.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple
+
+from npnet import nn
+from npnet.backend import Array
+from npnet.data.loader import DataLoader, TensorDataset
+from npnet.errors import ShapeError
+from npnet.training.recipe import Recipe
+
+__all__ = ["Engine", "Evaluation", "Step", "Task"]
+
+EVERY_BATCH = ("OneCycleLR", "CyclicLR")
+"""Schedules that take a step after every batch; the others after every epoch."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every engine is given.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    model : Module
+        On the host, with its initial weights; an engine moves or converts it.
+    inputs : ndarray, shape (N, ...)
+        All rows, on the host: float32 features, or images as uint8.
+    targets : ndarray of int64, shape (N,)
+        Their classes.
+    rows : mapping of str to ndarray
+        Row numbers of ``"train"``, ``"validation"`` and ``"test"``; a part may be empty.
+    transform : callable, optional
+        Makes float32 of shape ``(n, d)`` of some rows of `inputs`, a batch at a time; None where `inputs`
+        have that form already.
+    class_weight : ndarray of float64, shape (C,), optional
+        Weights of the classes in the loss.
+
+    Raises
+    ------
+    ShapeError
+        If the last batch of an epoch would be a single row, and the model has BatchNorm.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    inputs: Array
+    targets: Array
+    rows: Mapping[str, Array]
+    transform: Callable[[Array], Array] | None = None
+    class_weight: Array | None = None
+
+    def __post_init__(self) -> None:
+        left = len(self.rows["train"]) % self.batch_size
+        alone = self.batch_size == 1 or (left == 1 and not self.recipe.training.drop_last)
+        if alone and any(isinstance(module, nn.BatchNorm1d) for module in self.model.modules()):
+            raise ShapeError(
+                f"{len(self.rows['train'])} training rows in batches of {self.batch_size} leave one row "
+                "alone, and BatchNorm1d needs more than one in training: set training.drop_last=true, or "
+                "another training.batch_size"
+            )
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a batch."""
+        size = self.recipe.training.batch_size
+        return len(self.rows["train"]) if size == "full" else int(size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        whole, rest = divmod(len(self.rows["train"]), self.batch_size)
+        return whole if self.recipe.training.drop_last or rest == 0 else whole + 1
+
+    def batches(self) -> Iterator[Array]:
+        """Row numbers of one pass over the training part, a batch at a time, in a new order.
+
+        The order is drawn from the stream ``shuffle`` on the host, so it is the same for every engine.
+        """
+        loader = DataLoader(
+            TensorDataset(self.rows["train"]),
+            batch_size=self.batch_size,
+            shuffle=True,
+            drop_last=self.recipe.training.drop_last,
+        )
+        return (rows for (rows,) in loader)
+
+
+class Step(NamedTuple):
+    """What one training step gives.
+
+    Parameters
+    ----------
+    loss : float or 0-d array
+        Mean over the batch before the update, without the penalty.  On a device that works behind the
+        program's back it is the device's own scalar, so that nothing waits for it; else a Python float.
+    hits : int or 0-d array
+        How many rows of the batch were given their right class.
+    """
+
+    loss: Any
+    hits: Any
+
+
+class Evaluation(NamedTuple):
+    """A part of the data, seen by the network as it is now.
+
+    Parameters
+    ----------
+    loss : float
+        Mean over the part, without the penalty.
+    logits : ndarray, shape (n, C)
+        On the host, in the order of the part's rows.
+    """
+
+    loss: float
+    logits: Array
+
+
+class Engine(ABC):
+    """Base of the engines.
+
+    A subclass makes model, loss, penalty, optimizer and schedule of the task, and writes what is abstract.
+    It may hold the data as it likes.
+
+    Parameters
+    ----------
+    task : Task
+        What to train, on what.
+
+    Attributes
+    ----------
+    optimizer : object
+        With ``param_groups`` as PyTorch has them.
+    schedule : object or None
+        Made by :meth:`make_schedule`.
+    device : str
+        Where it computes, for people.
+    """
+
+    name: ClassVar[str]
+    """What ``--backend`` calls it."""
+
+    optimizer: Any
+    schedule: Any
+    device: str
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    @abstractmethod
+    def train_batch(self, rows: Array) -> Step:
+        """Take one step on these rows of the task: forward, backward, penalty, clipping, update.
+
+        A subclass ends it with :meth:`after_batch`.
+        """
+
+    @abstractmethod
+    def evaluate(self, part: str) -> Evaluation:
+        """Look at a part in evaluation mode, with nothing kept for a backward pass."""
+
+    @abstractmethod
+    def penalty(self) -> float:
+        """The value of the penalty now; 0 without one."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Array]:
+        """Weights and buffers under PyTorch's keys, as copies on the host."""
+
+    @abstractmethod
+    def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
+        """Put weights and buffers back, in place."""
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def make_schedule(self, schedules: ModuleType) -> Any:
+        """The recipe's schedule over :attr:`optimizer`; None without one.
+
+        Parameters
+        ----------
+        schedules : module
+            :mod:`npnet.optim.lr_scheduler`, or the module of the same names in another library.
+        """
+        chosen = self.task.recipe.scheduler
+        if chosen is None:
+            return None
+        follows: dict[str, Any] = {}
+        if chosen.kind == "OneCycleLR":
+            follows = {"total_steps": self.task.recipe.training.epochs * self.task.steps_per_epoch}
+        if chosen.kind == "ReduceLROnPlateau":
+            follows = {"mode": self.task.recipe.training.mode}
+        return getattr(schedules, chosen.kind)(self.optimizer, **chosen.options, **follows)
+
+    def after_batch(self) -> None:
+        """Step a schedule that goes by batches."""
+        chosen = self.task.recipe.scheduler
+        if chosen is not None and chosen.kind in EVERY_BATCH:
+            self.schedule.step()
+
+    def after_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Step a schedule that goes by epochs."""
+        chosen = self.task.recipe.scheduler
+        if chosen is None or chosen.kind in EVERY_BATCH:
+            return
+        if chosen.kind == "ReduceLROnPlateau":
+            self.schedule.step(metrics[self.task.recipe.training.monitor])
+        else:
+            self.schedule.step()

@@ -1,0 +1,121 @@
+"""The engine of npnet itself, on NumPy or CuPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from npnet import backend, nn, optim, regularization
+from npnet.backend import Array
+from npnet.nn.context import no_grad
+from npnet.nn.utils import clip_grad_norm_, clip_grad_value_
+from npnet.training.engine import Engine, Evaluation, Step, Task
+
+__all__ = ["NumpyEngine"]
+
+EVALUATION_ROWS = 1000
+"""Rows that are evaluated at a time."""
+
+
+class NumpyEngine(Engine):
+    """npnet's own layers, losses and optimizers.
+
+    Parameters
+    ----------
+    task : Task
+        What to train, on what.  The model is moved to the device and trained in place.
+    device : {"cpu", "cuda"}
+        NumPy, or CuPy.
+
+    Raises
+    ------
+    DeviceError
+        If the device is not to be had.
+
+    Examples
+    --------
+    >>> from npnet.training.recipe import load_recipe
+    >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
+    >>> rows = {"train": np.arange(4), "validation": np.arange(2), "test": np.arange(0)}
+    >>> recipe = load_recipe("digits", ["scheduler=none"])
+    >>> engine = NumpyEngine(Task(recipe, recipe.model.build(4, 3), x, y, rows))
+    >>> step = engine.train_batch(np.array([0, 2]))
+    >>> step.loss > 0, engine.evaluate("validation").logits.shape
+    (True, (2, 3))
+    """
+
+    name = "numpy"
+
+    def __init__(self, task: Task, device: str = "cpu") -> None:
+        super().__init__(task)
+        recipe, self.device = task.recipe, backend.check_device(device)
+        self._dtype = backend.floating_dtype(recipe.training.dtype)
+        self._inputs = backend.to_device(task.inputs, self.device)
+        self._targets = backend.to_device(task.targets, self.device)
+        self.model = task.model.to(self.device, self._dtype)
+        weight = None if task.class_weight is None else task.class_weight.astype(self._dtype)
+        self.criterion = nn.CrossEntropyLoss(weight, label_smoothing=recipe.regularization.label_smoothing)
+        self.criterion.to(self.device)
+        self.optimizer = getattr(optim, recipe.optimizer.kind)(
+            self.model.parameters(), **recipe.optimizer.options
+        )
+        self.schedule = self.make_schedule(optim.lr_scheduler)
+        chosen = recipe.regularization.penalty
+        self._penalty = None if chosen is None else getattr(regularization, chosen.kind)(**chosen.options)
+
+    def train_batch(self, rows: Array) -> Step:
+        """Take one step on these rows."""
+        self.model.train()
+        x, target = self._batch(rows)
+        self.optimizer.zero_grad()
+        logits = self.model(x)
+        loss = self.criterion(logits, target)
+        self.model.backward(self.criterion.backward(), input_grad=False)
+        self._regularize()
+        self.optimizer.step()
+        self.after_batch()
+        hits = np.count_nonzero(np.argmax(logits, axis=1) == target)
+        return Step(loss.item(), hits) if self.device == "cpu" else Step(loss, hits)
+
+    def _regularize(self) -> None:
+        """Add the penalty's gradient, then clip."""
+        settings = self.task.recipe.regularization
+        if self._penalty is not None:
+            self._penalty.backward(self.model)
+        if settings.clip_grad_norm is not None:
+            clip_grad_norm_(self.model.parameters(), settings.clip_grad_norm)
+        if settings.clip_grad_value is not None:
+            clip_grad_value_(self.model.parameters(), settings.clip_grad_value)
+
+    def evaluate(self, part: str) -> Evaluation:
+        """Look at a part in evaluation mode."""
+        rows = self.task.rows[part]
+        self.model.eval()
+        with no_grad():
+            blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
+            logits = np.concatenate([self.model(self._batch(block)[0]) for block in blocks])
+            target = np.take(self._targets, backend.to_device(rows, self.device), axis=0)
+            loss = self.criterion(logits, target)
+        return Evaluation(float(loss), backend.to_host(logits))
+
+    def penalty(self) -> float:
+        """The value of the penalty now; 0 without one."""
+        return 0.0 if self._penalty is None else float(self._penalty(self.model))
+
+    def state_dict(self) -> dict[str, Array]:
+        """Weights and buffers, as copies on the host."""
+        return {name: np.array(backend.to_host(array)) for name, array in self.model.state_dict().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Put weights and buffers back, in place."""
+        self.model.load_state_dict(state_dict)
+
+    def _batch(self, rows: Array) -> tuple[Array, Array]:
+        """Inputs and targets of some rows, on the device and in the dtype of the model."""
+        places = backend.to_device(rows, self.device)
+        x = np.take(self._inputs, places, axis=0)
+        if self.task.transform is not None:
+            x = self.task.transform(x)
+        return x.astype(self._dtype, copy=False), np.take(self._targets, places, axis=0)

@@ -1,0 +1,342 @@
+"""Recipes: an experiment as data.
+
+A recipe is a TOML file with the tables ``data``, ``model``, ``optimizer``, ``scheduler``,
+``regularization`` and ``training``.  Those that npnet brings lie in ``npnet/recipes`` and are found by name.
+"""
+
+# ruff: noqa: RUF009  (setting() is dataclasses.field)
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from npnet import data, optim, regularization
+from npnet.errors import ArgumentError, RecipeError
+from npnet.nn.parameter import Parameter
+from npnet.training.model import MLP, MODELS
+from npnet.training.schema import (
+    Choice,
+    choice,
+    either,
+    flag,
+    identifier,
+    named,
+    number,
+    one_of,
+    optional,
+    read,
+    setting,
+    several,
+    table,
+    text,
+    variant,
+    whole,
+    write,
+)
+
+__all__ = [
+    "DataSettings",
+    "EarlyStoppingSettings",
+    "Recipe",
+    "RegularizationSettings",
+    "TrainingSettings",
+    "load_recipe",
+    "recipe_names",
+]
+
+METRICS = ("validation_loss", "validation_accuracy", "train_loss", "train_accuracy")
+"""Columns of the history that early stopping and ReduceLROnPlateau can watch."""
+
+OPTIMIZERS = {name: getattr(optim, name) for name in ("SGD", "Adam", "AdamW", "RMSprop")}
+PENALTIES = {name: getattr(regularization, name) for name in ("L1", "L2", "ElasticNet")}
+SCHEDULES = {
+    name: getattr(optim.lr_scheduler, name)
+    for name in optim.lr_scheduler.__all__
+    # The others take functions or schedules, which no recipe can hold.
+    if name not in ("LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
+}
+
+
+GIVEN_TO_SCHEDULES = ("optimizer", "last_epoch", "total_steps", "epochs", "steps_per_epoch", "mode")
+"""Arguments that follow from the rest of the recipe."""
+
+
+def _optimizer(cls: Any, options: dict[str, Any]) -> Any:
+    return cls([Parameter([0.0])], **options)
+
+
+def _schedule(cls: Any, options: dict[str, Any]) -> Any:
+    length = {"total_steps": 10_000} if cls is optim.lr_scheduler.OneCycleLR else {}
+    return cls(optim.SGD([Parameter([0.0])], lr=1.0, momentum=0.9), **options, **length)
+
+
+def _make(cls: Any, options: dict[str, Any]) -> Any:
+    return cls(**options)
+
+
+def _find_features(path: str, kind: Any) -> Any:
+    try:
+        return type(data.make_features(kind))
+    except ArgumentError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """``[data]``: which rows, which features, which parts.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of :func:`npnet.data.names`.
+    features : Choice
+        A name of :func:`npnet.data.make_features` and its options.
+    validation : float
+        Share of the rows that choose the epoch; 0 for none.
+    test : float, optional
+        Share of the rows for the test; left out where the dataset brings its own test part.
+    folds : int, optional
+        Cross-validation instead: every row is tested once, by a network that never saw it.
+    simulator_seed : int
+        Of the dataset itself, where it is simulated; the recipe's ``seed`` leaves it as it is.
+    """
+
+    dataset: str = setting(one_of(*data.names()))
+    features: Choice = setting(choice(_find_features, _make))
+    validation: float = setting(number(0.0, below=1.0))
+    test: float | None = setting(optional(number(0.0, below=1.0)), None)
+    folds: int | None = setting(optional(whole(2)), None)
+    simulator_seed: int = setting(whole(), 0)
+
+    def __post_init__(self) -> None:
+        if self.folds is not None and self.test is not None:
+            raise RecipeError("data.folds tests on every row once: leave data.test out")
+
+
+@dataclass(frozen=True)
+class EarlyStoppingSettings:
+    """``[regularization.early_stopping]``: see :class:`npnet.regularization.EarlyStopping`.
+
+    Parameters
+    ----------
+    patience, min_delta, start_from_epoch
+        As in :class:`~npnet.regularization.EarlyStopping`.
+    restore_best : bool
+        Whether the weights of the best epoch are kept, or those of the last one.
+    """
+
+    patience: int = setting(whole(1), 10)
+    min_delta: float = setting(number(0.0), 0.0)
+    start_from_epoch: int = setting(whole(0), 0)
+    restore_best: bool = setting(flag, True)
+
+
+@dataclass(frozen=True)
+class RegularizationSettings:
+    """``[regularization]``: all but weight decay, which belongs to the optimizer, and dropout, to the model.
+
+    Parameters
+    ----------
+    penalty : Choice, optional
+        ``L1``, ``L2`` or ``ElasticNet`` of :mod:`npnet.regularization`.
+    clip_grad_norm, clip_grad_value : float, optional
+        Bounds of the gradient's norm and of its elements.
+    label_smoothing : float
+        As in :class:`npnet.nn.CrossEntropyLoss`.
+    class_weight : "balanced" or tuple of float, optional
+        Weights of the classes in the loss; balanced ones are inverse to the number of training rows.
+    early_stopping : EarlyStoppingSettings, optional
+        When to end before the last epoch.
+    """
+
+    penalty: Choice | None = setting(optional(choice(named(PENALTIES), _make)), None)
+    clip_grad_norm: float | None = setting(optional(number(0.0, above=True)), None)
+    clip_grad_value: float | None = setting(optional(number(0.0, above=True)), None)
+    label_smoothing: float = setting(number(0.0, below=1.0), 0.0)
+    class_weight: str | tuple[float, ...] | None = setting(
+        optional(either(several(number(0.0)), ("balanced",))), None
+    )
+    early_stopping: EarlyStoppingSettings | None = setting(optional(table(EarlyStoppingSettings)), None)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """``[training]``: how long, and in which steps.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training part, at most.
+    batch_size : int or "full"
+        1 is stochastic, "full" is full-batch training.
+    drop_last : bool
+        Leave out a last batch that is not full.
+    dtype : {"float32", "float64"}
+        Of weights and activations.
+    monitor : str
+        What early stopping and ReduceLROnPlateau watch, a column of the history.
+    """
+
+    epochs: int = setting(whole(1))
+    batch_size: int | str = setting(either(whole(1), ("full",)), 128)
+    drop_last: bool = setting(flag, False)
+    dtype: str = setting(one_of("float32", "float64"), "float32")
+    monitor: str = setting(one_of(*METRICS), "validation_loss")
+
+    @property
+    def mode(self) -> str:
+        """Whether what is watched is better when smaller, ``"min"``, or when larger, ``"max"``."""
+        return "max" if self.monitor.endswith("accuracy") else "min"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An experiment.
+
+    Parameters
+    ----------
+    name : str
+        Names the run's folder.
+    description : str
+        One line for people.
+    seed : int
+        Of initial weights, split, order of the data and dropout.
+    data, model, optimizer, scheduler, regularization, training
+        The tables.
+
+    Raises
+    ------
+    RecipeError
+        If something is watched that the run does not have.
+
+    Examples
+    --------
+    >>> recipe = load_recipe("digits", overrides=["training.epochs=2", "optimizer.lr=3e-4"])
+    >>> recipe.training.epochs, recipe.optimizer.options["lr"]
+    (2, 0.0003)
+    """
+
+    name: str = setting(identifier)
+    data: DataSettings = setting(table(DataSettings))
+    model: MLP = setting(variant(MODELS))
+    optimizer: Choice = setting(choice(named(OPTIMIZERS), _optimizer, given=("params",)))
+    training: TrainingSettings = setting(table(TrainingSettings))
+    description: str = setting(text, "")
+    seed: int = setting(whole(), 0)
+    scheduler: Choice | None = setting(
+        optional(choice(named(SCHEDULES), _schedule, given=GIVEN_TO_SCHEDULES)), None
+    )
+    regularization: RegularizationSettings = setting(table(RegularizationSettings), RegularizationSettings())
+
+    def __post_init__(self) -> None:
+        watching = {
+            "regularization.early_stopping": self.regularization.early_stopping is not None,
+            "scheduler ReduceLROnPlateau": self.scheduler and self.scheduler.kind == "ReduceLROnPlateau",
+        }
+        for what, watches in watching.items():
+            if watches and self.training.monitor.startswith("validation") and self.data.validation == 0.0:
+                raise RecipeError(
+                    f"{what} watches {self.training.monitor}, and there is no validation part: set "
+                    "data.validation to a share of the rows, or training.monitor to train_loss"
+                )
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML file that :func:`load_recipe` reads back as the same recipe."""
+        import tomli_w
+
+        return tomli_w.dumps(write(self))
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that npnet brings.
+
+    Examples
+    --------
+    >>> "galaxies" in recipe_names()
+    True
+    """
+    return tuple(
+        sorted(file.name.removesuffix(".toml") for file in _shipped() if file.name.endswith(".toml"))
+    )
+
+
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by name or from a file, and change some of its settings.
+
+    Parameters
+    ----------
+    source : str or Path
+        A name of :func:`recipe_names`, or the path of a TOML file.
+    overrides : iterable of str
+        Each ``"table.key=value"`` with a value as TOML writes it; a bare word is text, and ``none`` takes an
+        optional setting away.  A table with a ``kind`` may be replaced by the word alone,
+        ``"optimizer=SGD"``, which starts from that class's defaults.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, it is no TOML, or a key or value is not accepted.
+
+    Examples
+    --------
+    >>> load_recipe("digits", ["optimizer=SGD", "optimizer.lr=0.1"]).optimizer
+    Choice(kind='SGD', options={'lr': 0.1})
+    """
+    content, name = _content(source)
+    try:
+        values = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source} is not a TOML file: {error}") from error
+    values = {"name": name, **values}
+    for override in overrides:
+        _override(values, override)
+    return read(Recipe, "", values)
+
+
+def _content(source: str | Path) -> tuple[str, str]:
+    """The text of a recipe, and the name that it has unless it says another."""
+    if str(source) in recipe_names():
+        file = resources.files("npnet").joinpath("recipes", f"{source}.toml")
+        return file.read_text(encoding="utf-8"), str(source)
+    path = Path(source).expanduser()
+    if path.suffix != ".toml":
+        near = difflib.get_close_matches(str(source), recipe_names(), n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ";"
+        known = ", ".join(recipe_names())
+        raise RecipeError(f"unknown recipe {str(source)!r}{hint} there are {known}, or give a .toml file")
+    try:
+        return path.read_text(encoding="utf-8"), path.stem
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error}") from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Apply one ``table.key=value`` to the mapping of a recipe, in place."""
+    path, equals, written = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set takes table.key=value, such as optimizer.lr=3e-4; got {override!r}")
+    place = values
+    for key in keys[:-1]:
+        inner = place.get(key, {})
+        if isinstance(inner, str):
+            inner = {"kind": inner}
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {override}: {key} is no table")
+        place[key] = inner
+        place = inner
+    place[keys[-1]] = _value(written.strip())
+
+
+def _value(written: str) -> Any:
+    """A value as TOML writes it; what TOML does not read is text."""
+    try:
+        values = tomllib.loads(f"value = {written}")
+    except tomllib.TOMLDecodeError:
+        return written
+    return values["value"] if list(values) == ["value"] else written
