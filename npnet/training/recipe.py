@@ -260,9 +260,8 @@ def recipe_names() -> tuple[str, ...]:
     >>> "galaxies" in recipe_names()
     True
     """
-    return tuple(
-        sorted(file.name.removesuffix(".toml") for file in _shipped() if file.name.endswith(".toml"))
-    )
+    files = resources.files("npnet").joinpath("recipes").iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
 def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:

@@ -113,10 +113,12 @@ def write(settings: Any) -> dict[str, Any]:
 
 
 def _written_choice(chosen: Choice) -> dict[str, Any]:
-    options = {
-        key: list(entry) if isinstance(entry, tuple) else entry for key, entry in chosen.options.items()
-    }
+    options = {key: _listed(entry) for key, entry in chosen.options.items()}
     return {"kind": chosen.kind, **options}
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def refuse_unknown(path: str, given: Iterable[str], known: Iterable[str]) -> None:
