@@ -197,9 +197,8 @@ class BatchSampler:
 
     def _chunks(self) -> Iterator[Indices]:
         sampler = self.sampler
-        if (
-            type(sampler) is SequentialSampler or type(sampler) is RandomSampler
-        ):  # a subclass may override __iter__
+        # By type, since a subclass may iterate in another order.
+        if type(sampler) is SequentialSampler or type(sampler) is RandomSampler:
             yield from sampler.chunks()
             return
         indices = iter(sampler)

@@ -410,8 +410,7 @@ def _swapped(step: Array, partner: Array) -> Array:
     of :math:`w` by pointer doubling, where a loop over a list would take several times as long.
     """
     origin = step.copy()
-    moves = np.flatnonzero(partner > step)
-    origin[partner[moves]] = moves  # of equal indices the last one counts
+    origin[partner] = step  # of equal indices the last one counts; a step that swaps nothing is never asked
     while not np.array_equal(further := origin[origin], origin):
         origin = further
     order = np.sort((partner << 32) | step)
