@@ -39,7 +39,7 @@ HAS_BIAS = ("BatchNorm1d", "Linear")
 """Classes of which ``bias=`` is an argument and, in another sense, an attribute."""
 
 
-def to_torch(model: nn.Module, *, masks: ReplayGenerator | None = None) -> Any:
+def to_torch(model: nn.Module, *, masks: ReplayGenerator | None = None) -> tnn.Module:
     """Build the PyTorch twin of a model or loss, on the CPU.
 
     Parameters
@@ -51,30 +51,31 @@ def to_torch(model: nn.Module, *, masks: ReplayGenerator | None = None) -> Any:
     Returns
     -------
     torch.nn.Module
-        With equal weights, buffers, dtypes, modes and ``requires_grad``; sharing no memory.
+        With equal weights, buffers, dtypes, modes and ``requires_grad``, and the same modules and
+        parameters shared; sharing no memory with `model`.
 
     Raises
     ------
     DtypeError
         If the model holds a class that PyTorch has no twin of, such as one of your own.
     """
-    twin = _Conversion(nn, tnn, to_tensors, masks).convert(model)
-    twin.load_state_dict(to_tensors(model.state_dict()))
-    _copy_modes(model, twin)
+    twin: tnn.Module = _Conversion(nn, tnn, to_tensors, masks).convert(model)
     return twin
 
 
-def from_torch(module: Any) -> nn.Module:
+def from_torch(module: tnn.Module) -> nn.Module:
     """Build the npnet twin of a PyTorch model or loss, on the CPU.
 
     Parameters
     ----------
     module : torch.nn.Module
+        Its layers' ``inplace`` saves memory and changes no result, so it is not carried over.
 
     Returns
     -------
     npnet.nn.Module
-        With equal weights, buffers, dtypes, modes and ``requires_grad``; sharing no memory.
+        With equal weights, buffers, dtypes, modes and ``requires_grad``, and the same modules and
+        parameters shared; sharing no memory with `module`.
 
     Raises
     ------
@@ -82,33 +83,40 @@ def from_torch(module: Any) -> nn.Module:
         If the model holds a class that npnet has no twin of.
     """
     twin: nn.Module = _Conversion(tnn, nn, to_arrays, None).convert(module)
-    twin.load_state_dict(to_arrays(module.state_dict()))
-    _copy_modes(module, twin)
     return twin
 
 
-def _copy_modes(source: Any, twin: Any) -> None:
-    for mine, other in zip(source.modules(), twin.modules(), strict=True):
-        other.training = mine.training
-    for mine, other in zip(source.parameters(), twin.parameters(), strict=True):
-        other.requires_grad = mine.requires_grad
-
-
 class _Conversion:
-    """One walk through a model; a module that occurs twice becomes one twin that occurs twice."""
+    """One walk through a model; what occurs twice becomes one twin that occurs twice."""
 
     def __init__(
         self, source: Any, target: Any, values: Callable[[Any], Any], masks: ReplayGenerator | None
     ) -> None:
         self.source, self.target, self.values, self.masks = source, target, values, masks
-        self.done: dict[Any, Any] = {}
+        self.twins: dict[Any, Any] = {}
 
-    def convert(self, module: Any) -> Any:
-        if module not in self.done:
-            self.done[module] = self._twin(module)
-        return self.done[module]
+    def convert(self, model: Any) -> Any:
+        """The twin of a whole model."""
+        twin = self._twin(model)
+        self._share_and_freeze()
+        twin.load_state_dict(self.values(model.state_dict()))
+        return twin
 
     def _twin(self, module: Any) -> Any:
+        if module not in self.twins:
+            twin = self.twins[module] = self._made(module)
+            twin.training = module.training
+        return self.twins[module]
+
+    def _share_and_freeze(self) -> None:
+        first: dict[Any, Any] = {}
+        for module, twin in self.twins.items():
+            for name, parameter in module.named_parameters(recurse=False):
+                copy = first.setdefault(parameter, getattr(twin, name))
+                copy.requires_grad = parameter.requires_grad
+                setattr(twin, name, copy)
+
+    def _made(self, module: Any) -> Any:
         name = type(module).__name__
         if name not in ARGUMENTS or type(module) is not getattr(self.source, name, None):
             raise DtypeError(
@@ -118,10 +126,11 @@ class _Conversion:
         if name == "Dropout" and self.masks is not None:
             return ReplayedDropout(module.p, self.masks)
         if name == "Sequential":
-            children = {key: self.convert(child) for key, child in module.named_children()}
-            return self.target.Sequential(OrderedDict(children))
+            # Iteration gives a module as often as it occurs; PyTorch's named_children gives it once.
+            children = zip(module._modules, module, strict=True)
+            return self.target.Sequential(OrderedDict((key, self._twin(child)) for key, child in children))
         if name == "ModuleList":
-            return self.target.ModuleList([self.convert(child) for child in module])
+            return self.target.ModuleList([self._twin(child) for child in module])
         arguments = {argument: self.values(getattr(module, argument)) for argument in ARGUMENTS[name]}
         if name in HAS_BIAS:
             arguments["bias"] = module.bias is not None

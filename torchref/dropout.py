@@ -43,7 +43,7 @@ class ReplayedDropout(nn.Module):
         if not self.training or self.p == 0.0:  # npnet draws no mask either
             return x
         if self.p == 1.0:
-            return torch.zeros_like(x) * x
+            return x * 0.0
         keep = torch.from_numpy(self.masks.bernoulli(1.0 - self.p, tuple(x.shape))).to(x.device)
         return x * keep / (1.0 - self.p)
 

@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from npnet.errors import ArgumentError
+from npnet.regularization import penalties as ours
 from npnet.regularization.functional import strength
 
 __all__ = ["L1", "L2", "ElasticNet", "l1_regularization", "l2_regularization"]
 
 Choice = Literal["all", "weights"] | Callable[[str, Tensor], bool]
+
+NORMALIZATION = tuple(getattr(nn, layer.__name__) for layer in ours.NORMALIZATION)
+"""The twins of the layers whose parameters are no weights in the sense of ``on="weights"``."""
 
 
 def l1_regularization(weights: Tensor | Iterable[Tensor], lamb: float) -> Tensor:
@@ -55,19 +58,21 @@ class _Penalty:
         self.on = on
 
     def select(self, model: nn.Module) -> list[Tensor]:
-        """The parameters on which this penalty acts."""
-        if callable(self.on):
-            return [p for name, p in model.named_parameters() if self.on(name, p)]
-        if self.on == "all":
-            return list(model.parameters())
-        normalised = {
-            p for module in model.modules() if isinstance(module, _NormBase) for p in module.parameters()
+        """The parameters on which this penalty acts, each once."""
+        found = {
+            parameter: None
+            for path, module in model.named_modules()
+            for name, parameter in module.named_parameters(path, recurse=False)
+            if self._selects(name, parameter, module)
         }
-        return [
-            p
-            for name, p in model.named_parameters()
-            if p not in normalised and not name.rpartition(".")[2].startswith("bias")
-        ]
+        return list(found)
+
+    def _selects(self, name: str, parameter: Tensor, owner: nn.Module) -> bool:
+        if self.on == "all":
+            return True
+        if self.on == "weights":
+            return not (name.rpartition(".")[2].startswith("bias") or isinstance(owner, NORMALIZATION))
+        return bool(self.on(name, parameter))
 
     def __call__(self, model: nn.Module) -> Tensor:
         """The penalty, a term of the loss."""
