@@ -169,10 +169,11 @@ class CrossEntropyLoss(Loss):
         x = _classes_first(input)
         if by_index:
             losses, slopes, divisor = self._of_indices(x, target.reshape(-1))
+            slope_divisor = np.where(divisor == 0, 1, divisor).astype(x.dtype)  # all ignored: slopes are 0
         else:
-            q = self._smoothed(_classes_first(target))
-            (losses, slopes), divisor = losses_of_distribution(x, q), x.shape[1]
-        self.save(input.shape, slopes, divisor)
+            losses, slopes = losses_of_distribution(x, self._smoothed(_classes_first(target)))
+            divisor = slope_divisor = x.shape[1]
+        self.save(input.shape, slopes, slope_divisor)
         shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
         with np.errstate(invalid="ignore"):  # all samples ignored: 0 / 0 is NaN, as in PyTorch
             return self._reduced(losses.reshape(shape), divisor)
@@ -199,7 +200,7 @@ class CrossEntropyLoss(Loss):
         """Compute the gradient by the logits."""
         given, slopes, divisor = self.saved()
         losses_shape = given[:1] + given[2:] if len(given) > 1 else ()
-        seed = self._seed(grad_output, losses_shape, np.where(divisor == 0, 1, divisor).astype(slopes.dtype))
+        seed = self._seed(grad_output, losses_shape, divisor)
         if not input_grad:
             return None
         grad = slopes * (seed.reshape(-1) if self.reduction == "none" else seed)

@@ -232,8 +232,10 @@ class BatchNorm1d(Module):
         assert running_var is not None
         count += 1
         share = 1 / count if self.momentum is None else self.momentum
-        running_mean += share * (mean - running_mean)
-        running_var += share * (variance * (m / (m - 1)) - running_var)
+        running_mean *= 1 - share
+        running_mean += share * mean
+        running_var *= 1 - share
+        running_var += share * (variance * (m / (m - 1)))
 
     def _check(self, x: Array) -> None:
         self.check_input(x, (2, 3), like=self.running_mean if self.weight is None else self.weight.data)

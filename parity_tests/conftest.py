@@ -1,0 +1,34 @@
+"""Writes the table of largest errors when the tests are done, also where pytest-xdist spread them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity_tests import report
+
+DEFAULT_PATH = Path(__file__).parent / "report" / "parity.csv"
+
+
+class WorkersReports:
+    """Takes the rows of a worker of pytest-xdist when it is done."""
+
+    @staticmethod
+    def pytest_testnodedown(node: Any) -> None:
+        report.merge(node.workeroutput.get("parity", ()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("dsession"):  # the controller of pytest-xdist
+        config.pluginmanager.register(WorkersReports())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:  # a worker of pytest-xdist: what goes to the controller must be plain
+        output["parity"] = [tuple(row) for row in report.rows()]
+    elif report.rows():
+        report.write(Path(os.environ.get("PARITY_REPORT", DEFAULT_PATH)))
