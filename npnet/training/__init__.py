@@ -1,3 +1,43 @@
-"""Train from a recipe."""
+"""Train from a recipe: the schema of recipes, engines, the loop, its callbacks, and the folder of a run.
+
+Examples
+--------
+>>> from npnet.training import load_recipe
+>>> load_recipe("mnist").model.hidden
+(256, 128)
+"""
 
 from __future__ import annotations
+
+from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
+from npnet.training.engine import Engine, Evaluation, Step, Task
+from npnet.training.experiment import Interrupted, make_task, run_recipe, splits
+from npnet.training.model import MLP
+from npnet.training.numpy_engine import NumpyEngine
+from npnet.training.recipe import Recipe, load_recipe, recipe_names
+from npnet.training.run import RunFolder, load_weights
+from npnet.training.trainer import History, Trainer
+
+__all__ = [
+    "MLP",
+    "Callback",
+    "Engine",
+    "Evaluation",
+    "History",
+    "Interrupted",
+    "KeepWeights",
+    "NumpyEngine",
+    "Recipe",
+    "RunFolder",
+    "Step",
+    "StopAtNaN",
+    "StopEarly",
+    "Task",
+    "Trainer",
+    "load_recipe",
+    "load_weights",
+    "make_task",
+    "recipe_names",
+    "run_recipe",
+    "splits",
+]

@@ -1,0 +1,141 @@
+"""What watches a training: stop early, stop at NaN, keep the right weights.
+
+A callback is told of four moments and may set ``trainer.should_stop``.  At the end of an epoch it is given
+the epoch's row of the history before the history has it, so that a row that a callback refuses is not kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from npnet.errors import NonFiniteError
+from npnet.regularization import EarlyStopping
+
+if TYPE_CHECKING:
+    from npnet.backend import Array
+    from npnet.training.engine import Step
+    from npnet.training.trainer import Trainer
+
+__all__ = ["Callback", "KeepWeights", "StopAtNaN", "StopEarly"]
+
+STEPS_BETWEEN_LOOKS = 50
+"""On a device that works behind the program's back the loss is read so often, since reading waits."""
+
+
+class Callback:
+    """Base of the callbacks: hears everything, does nothing."""
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Before the first step."""
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """After every step."""
+
+    def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
+        """After every epoch, with its row of the history."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """After the last step, also when an error ends the training."""
+
+
+class StopAtNaN(Callback):
+    """Stop when a loss becomes NaN or infinite, and say where.
+
+    Raises
+    ------
+    NonFiniteError
+        From the step or the epoch in question; with :class:`KeepWeights` after it among the callbacks the
+        model is then given the last good weights back.
+    """
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """Look at the loss of a step, on a GPU now and then at that of the epoch so far."""
+        if isinstance(step.loss, float):
+            self._look(trainer, step.loss, "")
+        elif trainer.running.steps % STEPS_BETWEEN_LOOKS == 0:
+            self._look(trainer, trainer.running.loss, " or up to 49 steps before")
+
+    def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
+        """Look at the losses of the epoch."""
+        self._look(trainer, measured["train_loss"], " or before")
+        self._look(trainer, measured.get("validation_loss", 0.0), ", on the validation part")
+
+    @staticmethod
+    def _look(trainer: Trainer, loss: float, where: str) -> None:
+        if not math.isfinite(loss):
+            raise NonFiniteError(
+                f"the loss became {loss} in epoch {trainer.epoch}, at step {trainer.running.steps} of "
+                f"{trainer.engine.task.steps_per_epoch}{where} (learning rate {trainer.engine.lr:.3g}): "
+                "a smaller optimizer.lr or regularization.clip_grad_norm=1 may help"
+            )
+
+
+class StopEarly(Callback):
+    """Stop when what is watched has ceased to improve.
+
+    Parameters
+    ----------
+    stopping : EarlyStopping
+        Decides.
+    monitor : str
+        The column of the history that it is shown.
+    """
+
+    def __init__(self, stopping: EarlyStopping, monitor: str) -> None:
+        self.stopping = stopping
+        self.monitor = monitor
+
+    def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
+        """Show the epoch to the rule."""
+        trainer.should_stop = self.stopping.step(measured[self.monitor])
+
+
+class KeepWeights(Callback):
+    """Keep the weights of the best epoch, or of the last one, and put them back at the end.
+
+    An epoch that did not end (an error, Ctrl-C) is not kept.
+
+    Parameters
+    ----------
+    best_of : EarlyStopping or None
+        The rule that says which epoch is best, shown the epoch before this callback is; None keeps the last.
+    save : callable, optional
+        ``save(weights, epoch)`` writes what is kept, every time that it changes.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        Copies, on the host.
+    epoch : int
+        The epoch that they come from; 0 means the initial weights.
+    """
+
+    def __init__(
+        self,
+        best_of: EarlyStopping | None = None,
+        save: Callable[[Mapping[str, Array], int], Any] | None = None,
+    ) -> None:
+        self.best_of = best_of
+        self.save = save
+        self.weights: dict[str, Array] = {}
+        self.epoch = 0
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Keep the initial weights."""
+        self._keep(trainer)
+
+    def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
+        """Keep the weights if this epoch is the best so far; until there is a best one, the newest."""
+        if self.best_of is None or self.best_of.best_epoch in (None, trainer.epoch - 1):
+            self._keep(trainer)
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Put them back."""
+        trainer.engine.load_state_dict(self.weights)
+
+    def _keep(self, trainer: Trainer) -> None:
+        self.weights, self.epoch = trainer.engine.state_dict(), trainer.epoch
+        if self.save is not None:
+            self.save(self.weights, self.epoch)

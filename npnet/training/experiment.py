@@ -1,0 +1,332 @@
+"""From a recipe to a run: data, split, features, training, test, and the folder that keeps it all."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import npnet.data
+from npnet._version import __version__
+from npnet.backend import Array
+from npnet.data import Dataset, Features, Split, make_features, stratified_folds, stratified_split
+from npnet.errors import NonFiniteError, RecipeError
+from npnet.random import manual_seed
+from npnet.regularization import EarlyStopping
+from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
+from npnet.training.engine import Engine, Task
+from npnet.training.figures import confusion_figure, curves_figure
+from npnet.training.metrics import class_weights, score
+from npnet.training.numpy_engine import NumpyEngine
+from npnet.training.recipe import Recipe
+from npnet.training.run import RunFolder
+from npnet.training.trainer import Trainer
+
+__all__ = ["Interrupted", "make_task", "run_recipe", "splits"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a training; its folder has everything up to the last whole epoch."""
+
+
+def splits(recipe: Recipe, dataset: Dataset) -> list[Split]:
+    """The parts of a dataset that a recipe asks for: one split, or one a fold.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its ``data`` table says how.
+    dataset : Dataset
+        Rows of one group stay in one part.
+
+    Raises
+    ------
+    RecipeError
+        If folds are asked for, and the dataset brings its own test part.
+    ArgumentError
+        If the rows cannot be cut in that way.
+    """
+    settings, groups = recipe.data, dataset.groups
+    if settings.folds is None:
+        return [
+            stratified_split(
+                dataset.targets, settings.validation, settings.test, groups=groups, held_out=dataset.held_out
+            )
+        ]
+    if dataset.held_out is not None:
+        raise RecipeError(f"data.folds: {dataset.name} brings its own test part; leave data.folds out")
+    parts = []
+    for rest, test in stratified_folds(dataset.targets, settings.folds, groups=groups):
+        inner = stratified_split(
+            dataset.targets[rest], settings.validation, 0.0, groups=None if groups is None else groups[rest]
+        )
+        parts.append(Split(rest[inner.train], rest[inner.validation], test))
+    return parts
+
+
+def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Features]:
+    """What an engine needs, and the features that were fitted for it on the training part alone.
+
+    Tables become features at once.  Images stay bytes; the task's ``transform`` makes floats of a batch.
+
+    Raises
+    ------
+    DataError, DtypeError
+        If the features are not for such inputs.
+    RecipeError
+        If there is not one class weight for each class.
+    """
+    features = make_features(recipe.data.features.kind, **recipe.data.features.options)
+    targets, n_classes = dataset.targets[split.train], len(dataset.class_names)
+    images = isinstance(dataset.inputs, np.ndarray)
+    take = (lambda rows: dataset.inputs[rows]) if images else (lambda rows: dataset.inputs.iloc[rows])
+    features.fit(take(split.train), targets)
+    task = Task(
+        recipe=recipe,
+        model=recipe.model.build(len(features.feature_names), n_classes),
+        inputs=dataset.inputs if images else features.transform(dataset.inputs),
+        targets=dataset.targets,
+        rows=split._asdict(),
+        transform=features.transform if images else None,
+        class_weight=class_weights(recipe.regularization.class_weight, targets, n_classes),
+    )
+    return task, features
+
+
+def run_recipe(
+    recipe: Recipe,
+    *,
+    make_engine: Callable[[Task], Engine] = NumpyEngine,
+    backend_name: str = "numpy",
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> dict[str, Any]:
+    """Do what a recipe says and keep it in a folder.
+
+    Every random stream is seeded with the recipe's seed first: split, initial weights and order of the data
+    are the same whatever computes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The experiment.
+    make_engine : callable
+        Makes the engine of a task.
+    backend_name : str
+        What the run is called by, beside the recipe's name.
+    data : str or Path, optional
+        Where the files are, as for :func:`npnet.data.load`.
+    out : str or Path, optional
+        The folder; by default the first free ``runs/<recipe>-<backend>-<number>``.
+    callbacks : sequence of Callback
+        Told of every step and epoch besides those that the recipe asks for.
+
+    Returns
+    -------
+    dict
+        The content of ``summary.json``.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be used; nothing was read or trained then.
+    DataError, TargetError, ArgumentError, RecipeError
+        If the data cannot be had, or do not fit the recipe.
+    NonFiniteError
+        If the loss becomes NaN; the folder has metrics, curves and weights up to the last good epoch.
+    Interrupted
+        At Ctrl-C.
+    """
+    began = time.perf_counter()
+    folder = RunFolder.numbered(f"{recipe.name}-{backend_name}") if out is None else RunFolder(out)
+    try:
+        dataset = npnet.data.load(recipe.data.dataset, data=data, seed=recipe.data.simulator_seed)
+        manual_seed(recipe.seed)
+        parts = splits(recipe, dataset)
+        experiment = _Experiment(recipe, dataset, make_engine, backend_name, tuple(callbacks))
+        if recipe.data.folds is None:
+            return experiment.run(parts[0], folder, began)
+        return experiment.run_folds(parts, folder, began)
+    finally:
+        folder.discard_if_empty()
+
+
+@dataclass(frozen=True)
+class _Experiment:
+    """A recipe and its data, ready to be trained on one split or several."""
+
+    recipe: Recipe
+    dataset: Dataset
+    make_engine: Callable[[Task], Engine]
+    backend_name: str
+    callbacks: tuple[Callback, ...]
+
+    def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
+        """Train once a fold, each in a folder of its own, and put the tests together."""
+        folder.write_recipe(self.recipe)
+        folds = [
+            self.run(split, folder.fold(number), time.perf_counter(), f", fold {number} of {len(parts)}")
+            for number, split in enumerate(parts, start=1)
+        ]
+        tests = [fold["test"] for fold in folds]
+        confusion = np.sum([test["confusion"] for test in tests], axis=0)
+        test = {
+            "confusion": confusion.tolist(),
+            **{
+                name: float(statistic([test[metric] for test in tests]))
+                for metric in ("loss", "accuracy", "macro_f1")
+                for name, statistic in ((metric, np.mean), (f"{metric}_std", _deviation))
+            },
+        }
+        seconds = {
+            "total": time.perf_counter() - began,
+            "training": sum(f["seconds"]["training"] for f in folds),
+        }
+        summary = {
+            **self._facts(),
+            "folder": str(folder.path),
+            "status": "finished",
+            "device": folds[0]["device"],
+            "parameters": folds[0]["parameters"],
+            "folds": [
+                {key: fold[key] for key in ("folder", "rows", "epochs", "kept_epoch", "test")}
+                for fold in folds
+            ],
+            "test": test,
+            "seconds": seconds,
+        }
+        self._draw_confusion(folder, confusion, f", {len(folds)} folds", test)
+        folder.write_summary(summary)
+        return summary
+
+    def run(self, split: Split, folder: RunFolder, began: float, which: str = "") -> dict[str, Any]:
+        """Train on one split, test, and write the folder."""
+        task, features = make_task(self.recipe, self.dataset, split)
+        engine = self.make_engine(task)
+        folder.write_recipe(self.recipe)
+        folder.write_features(features.state())
+        keep, watching = self._callbacks(folder)
+        trainer = Trainer(engine, watching)
+        ready = time.perf_counter()
+        failure: BaseException | None = None
+        try:
+            trainer.fit()
+        except (NonFiniteError, KeyboardInterrupt) as error:
+            failure = error
+        trained = time.perf_counter()
+        summary = {
+            **self._facts(),
+            "folder": str(folder.path),
+            "status": _status(failure),
+            "device": engine.device,
+            "parameters": sum(parameter.size for parameter in task.model.parameters()),
+            "features": len(features.feature_names),
+            "rows": {part: len(rows) for part, rows in task.rows.items()},
+            "epochs": len(trainer.history),
+            "kept_epoch": keep.epoch,
+        }
+        scores = {part: self._test(engine, part) for part in ("validation", "test") if len(task.rows[part])}
+        summary |= scores
+        summary["seconds"] = {
+            "data": ready - began,
+            "training": trained - ready,
+            "total": time.perf_counter() - began,
+        }
+        self._draw(folder, trainer, summary, which)
+        folder.write_summary(summary)
+        if isinstance(failure, NonFiniteError):
+            kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
+            raise NonFiniteError(f"{failure}; the {kept} are kept in {folder.path}") from failure
+        if failure is not None:
+            raise Interrupted(
+                f"interrupted in epoch {trainer.epoch}; what was done lies in {folder.path}"
+            ) from failure
+        return summary
+
+    def _callbacks(self, folder: RunFolder) -> tuple[KeepWeights, list[Callback]]:
+        """What the recipe asks for, in the order in which it must be asked."""
+        settings, training = self.recipe.regularization.early_stopping, self.recipe.training
+        watching: list[Callback] = [StopAtNaN()]
+        best_of = None
+        if settings is not None:
+            stopping = EarlyStopping(
+                settings.patience,
+                settings.min_delta,
+                training.mode,
+                start_from_epoch=settings.start_from_epoch,
+            )
+            watching.append(StopEarly(stopping, training.monitor))
+            best_of = stopping if settings.restore_best else None
+        keep = KeepWeights(best_of, folder.write_weights)
+        return keep, [*watching, keep, folder, *self.callbacks]
+
+    def _facts(self) -> dict[str, Any]:
+        """What is so before anything is trained."""
+        return {
+            "recipe": self.recipe.name,
+            "seed": self.recipe.seed,
+            "backend": self.backend_name,
+            "data": {
+                "dataset": self.dataset.name,
+                "origin": self.dataset.origin,
+                "simulated": self.dataset.simulated,
+                "ceiling": self.dataset.ceiling,
+                "classes": list(self.dataset.class_names),
+            },
+            "versions": {"npnet": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        }
+
+    def _test(self, engine: Engine, part: str) -> dict[str, Any]:
+        """Figures of one part with the weights that are kept."""
+        evaluation = engine.evaluate(part)
+        scores = score(engine.task.targets[engine.task.rows[part]], evaluation.logits)
+        return {"loss": evaluation.loss, **scores.to_dict()}
+
+    def _title(self, which: str) -> str:
+        simulated = " (simulated data)" if self.dataset.simulated else ""
+        return f"{self.recipe.name}{simulated} on {self.backend_name}{which}"
+
+    def _note(self) -> str:
+        data = self.dataset
+        ceiling = (
+            "" if data.ceiling is None else f"; for it the best classifier is right in {data.ceiling:.1%}"
+        )
+        return f"Data: {data.origin}{ceiling}. Seed of the run: {self.recipe.seed}."
+
+    def _draw(self, folder: RunFolder, trainer: Trainer, summary: dict[str, Any], which: str) -> None:
+        """The figures, as far as there is something to draw."""
+        if len(trainer.history):
+            curves = curves_figure(
+                trainer.history.frame,
+                summary["kept_epoch"],
+                self._title(which),
+                self._note(),
+                self.dataset.ceiling,
+            )
+            folder.write_figure("curves.png", curves)
+        if "test" in summary:
+            self._draw_confusion(folder, np.asarray(summary["test"]["confusion"]), which, summary["test"])
+
+    def _draw_confusion(self, folder: RunFolder, confusion: Array, which: str, test: dict[str, Any]) -> None:
+        figures = f"Test accuracy {test['accuracy']:.2%}, macro F1 {test['macro_f1']:.3f}. "
+        figure = confusion_figure(
+            confusion, self.dataset.class_names, self._title(which), figures + self._note()
+        )
+        folder.write_figure("confusion.png", figure)
+
+
+def _status(failure: BaseException | None) -> str:
+    if failure is None:
+        return "finished"
+    return "diverged" if isinstance(failure, NonFiniteError) else "interrupted"
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Standard deviation between folds, as of a sample."""
+    return float(np.std(values, ddof=1))

@@ -1,0 +1,93 @@
+"""Progress for people, drawn with Rich on the error stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from npnet.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from npnet.training.engine import Step
+    from npnet.training.trainer import Trainer
+
+__all__ = ["ProgressBar"]
+
+REDRAW_SECONDS = 0.1
+
+
+class ProgressBar(Callback):
+    """Loss, accuracy, rows a second and time left; on a terminal as a bar, else a line an epoch.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}"),
+            TextColumn("{task.fields[speed]:,.0f} rows/s"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+        )
+        self._drawn = 0.0
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Show an empty bar of all steps."""
+        self._began = time.perf_counter()
+        self._rows = 0
+        self._bar_task = self._bar.add_task(
+            "", total=trainer.epochs * trainer.engine.task.steps_per_epoch, **_UNKNOWN
+        )
+        if self._console.is_terminal:
+            self._bar.start()
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """Redraw, ten times a second at most."""
+        now = time.perf_counter()
+        if self._console.is_terminal and now - self._drawn >= REDRAW_SECONDS:
+            self._drawn = now
+            running, task = trainer.running, trainer.engine.task
+            steps = (trainer.epoch - 1) * task.steps_per_epoch + running.steps
+            self._bar.update(
+                self._bar_task,
+                completed=steps,
+                epoch=f"{trainer.epoch}/{trainer.epochs}",
+                loss=running.loss,
+                accuracy=running.accuracy,
+                speed=(self._rows + running.rows) / (now - self._began),
+                refresh=True,
+            )
+
+    def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
+        """Say what the epoch came to."""
+        self._rows += trainer.running.rows
+        figures = [f"loss {measured['train_loss']:.4f}  accuracy {measured['train_accuracy']:.2%}"]
+        if "validation_loss" in measured:
+            figures.append(
+                f"validation loss {measured['validation_loss']:.4f}  "
+                f"accuracy {measured['validation_accuracy']:.2%}"
+            )
+        figures.append(f"lr {measured['lr']:.2e}  {measured['rows_per_second']:,.0f} rows/s")
+        epoch = f"epoch {trainer.epoch:>{len(str(trainer.epochs))}}/{trainer.epochs}"
+        self._console.print(f"{epoch}  {'   '.join(figures)}", highlight=False, soft_wrap=True)
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+        self._bar.remove_task(self._bar_task)
+
+
+_UNKNOWN = {"epoch": "", "loss": float("nan"), "accuracy": float("nan"), "speed": 0.0}

@@ -1,0 +1,179 @@
+"""The training loop: epochs, metrics, and who is told of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npnet.errors import ArgumentError
+from npnet.training.engine import Engine, Step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from npnet.training.callbacks import Callback
+
+__all__ = ["History", "RunningMean", "Trainer"]
+
+
+class History:
+    """What was measured, one row an epoch.
+
+    Attributes
+    ----------
+    rows : list of dict
+        The epochs; every dict has the same keys.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.rows.append({"epoch": 1, "train_loss": 0.5})
+    >>> history.frame
+           train_loss
+    epoch
+    1             0.5
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The same as a table with the epochs, from 1, as its index."""
+        import pandas as pd
+
+        columns = None if self.rows else ["epoch"]
+        return pd.DataFrame(self.rows, columns=columns).set_index("epoch")
+
+
+class RunningMean:
+    """Loss and accuracy of the epoch so far, weighted by rows.
+
+    On a device that works behind the program's back the sums stay there; reading :attr:`loss` or
+    :attr:`accuracy` waits for it.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.rows = 0
+        self._loss: Any = 0.0
+        self._hits: Any = 0
+
+    def add(self, step: Step, rows: int) -> None:
+        """Take in one batch."""
+        self.steps += 1
+        self.rows += rows
+        self._loss = self._loss + step.loss * rows
+        self._hits = self._hits + step.hits
+
+    @property
+    def loss(self) -> float:
+        """Mean loss, NaN if one of them was."""
+        return float(self._loss) / self.rows
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right classes."""
+        return int(self._hits) / self.rows
+
+
+class Trainer:
+    """Train with an engine, epoch after epoch.
+
+    Parameters
+    ----------
+    engine : Engine
+        What computes; it holds the task, and with it the recipe.
+    callbacks : sequence of Callback
+        Who is told of steps and epochs, in this order.
+
+    Attributes
+    ----------
+    history : History
+        The epochs so far: losses and accuracies of the training part (in training mode, while the weights
+        moved) and of the validation part (after the epoch), the penalty, the learning rate at the epoch's
+        first step, seconds, and training rows a second.
+    epoch : int
+        The epoch that is running, from 1; 0 before the first.
+    running : RunningMean
+        What the running epoch has measured so far.
+    should_stop : bool
+        A callback sets it to end the training after this epoch.
+
+    Examples
+    --------
+    >>> from npnet.training import NumpyEngine, Task, Trainer, load_recipe
+    >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
+    >>> rows = {"train": np.arange(4), "validation": np.arange(4), "test": np.arange(0)}
+    >>> recipe = load_recipe("digits", ["training.epochs=2"])
+    >>> trainer = Trainer(NumpyEngine(Task(recipe, recipe.model.build(4, 3), x, y, rows)))
+    >>> trainer.fit().frame.columns.tolist()[:4]
+    ['train_loss', 'train_accuracy', 'validation_loss', 'validation_accuracy']
+    """
+
+    def __init__(self, engine: Engine, callbacks: Sequence[Callback] = ()) -> None:
+        self.engine = engine
+        self.callbacks = tuple(callbacks)
+        self.history = History()
+        self.epoch = 0
+        self.running = RunningMean()
+        self.should_stop = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are at most."""
+        return self.engine.task.recipe.training.epochs
+
+    def fit(self) -> History:
+        """Train until the last epoch, or until a callback stops.
+
+        Raises
+        ------
+        NonFiniteError
+            If the loss becomes NaN or infinite, and :class:`~npnet.training.callbacks.StopAtNaN` is there.
+        """
+        if not len(self.engine.task.rows["train"]):
+            raise ArgumentError("there are no training rows")
+        for callback in self.callbacks:
+            callback.on_train_start(self)
+        try:
+            while self.epoch < self.epochs and not self.should_stop:
+                self.epoch += 1
+                self._run_epoch()
+        finally:
+            for callback in self.callbacks:
+                callback.on_train_end(self)
+        return self.history
+
+    def _run_epoch(self) -> None:
+        engine, task, began = self.engine, self.engine.task, time.perf_counter()
+        self.running = running = RunningMean()
+        lr = engine.lr
+        for rows in task.batches():
+            step = engine.train_batch(rows)
+            running.add(step, len(rows))
+            for callback in self.callbacks:
+                callback.on_batch_end(self, step)
+        measured = {"epoch": self.epoch, "train_loss": running.loss, "train_accuracy": running.accuracy}
+        seconds = time.perf_counter() - began
+        measured |= self._validate()
+        measured |= {"penalty": engine.penalty(), "lr": lr, "seconds": seconds}
+        measured["rows_per_second"] = running.rows / seconds
+        for callback in self.callbacks:
+            callback.on_epoch_end(self, measured)
+        self.history.rows.append(measured)
+        engine.after_epoch(measured)
+
+    def _validate(self) -> dict[str, float]:
+        rows = self.engine.task.rows["validation"]
+        if not len(rows):
+            return {}
+        loss, logits = self.engine.evaluate("validation")
+        hits = np.count_nonzero(logits.argmax(axis=1) == self.engine.task.targets[rows])
+        return {"validation_loss": loss, "validation_accuracy": hits / len(rows)}
