@@ -11,19 +11,33 @@ release = version = __version__
 
 extensions = [
     "myst_parser",
+    "sphinx.ext.apidoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx-mathjax-offline",
 ]
-source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "reference/generated/*/modules.rst"]
 
+# Names are described where they are defined, not again where a package re-exports them.
+_options = {"members", "show-inheritance", "ignore-module-all"}
+apidoc_modules = [
+    {
+        "path": f"../{package}",
+        "destination": f"reference/generated/{package}",
+        "exclude_patterns": ["**/tests"],
+        "separate_modules": True,
+        "module_first": True,
+        "automodule_options": _options,
+    }
+    for package in ("npnet", "torchref")
+]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types in words
-autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # attributes are described once, by their property if there is one
 napoleon_use_rtype = False
 napoleon_preprocess_types = False
 napoleon_custom_sections = [("Shape", "notes_style")]

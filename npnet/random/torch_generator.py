@@ -233,7 +233,7 @@ class TorchGenerator:
         return self.normal_(_empty(size, dtype))
 
     def uniform_(self, array: Array, from_: float = 0.0, to: float = 1.0) -> Array:
-        """Fill `array` with uniforms on [from_, to); returns it."""
+        """Fill `array` with uniforms from ``from_`` (included) to ``to`` (not); returns it."""
         dtype = _fillable(array, "uniform_")
         largest = float(np.finfo(dtype).max)
         if not (abs(from_) <= largest and abs(to) <= largest and 0.0 <= to - from_ <= largest):
