@@ -153,6 +153,13 @@ def test_a_state_carried_over_in_either_direction(
         torch.testing.assert_close(other(back), expected, rtol=0, atol=0)
 
 
+def test_a_new_seed_forgets_the_unused_half_of_a_pair() -> None:
+    ours, theirs = TorchGenerator(7), torch.Generator().manual_seed(7)
+    ours.randn(3)
+    torch.randn(3, generator=theirs)
+    assert_same(ours.manual_seed(8).randn(3), torch.randn(3, generator=theirs.manual_seed(8)))
+
+
 @pytest.mark.parametrize("drawn", [0, 1, 623, 624, 625, 1248])
 def test_states_at_the_edges_of_the_word_table(drawn: int) -> None:
     ours, theirs = TorchGenerator(7), torch.Generator().manual_seed(7)
