@@ -22,7 +22,7 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "reference/generated/*/modules.rst"]
 
 # Names are described where they are defined, not again where a package re-exports them.
-_options = {"members", "show-inheritance", "ignore-module-all"}
+autodoc_default_options = {"ignore-module-all": True}
 apidoc_modules = [
     {
         "path": f"../{package}",
@@ -30,7 +30,6 @@ apidoc_modules = [
         "exclude_patterns": ["**/tests"],
         "separate_modules": True,
         "module_first": True,
-        "automodule_options": _options,
     }
     for package in ("npnet", "torchref")
 ]
@@ -38,6 +37,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types in words
 napoleon_google_docstring = False
 napoleon_use_ivar = True  # attributes are described once, by their property if there is one
+suppress_warnings = ["ref.python"]  # a type is said in words, and "shape" is also an attribute
 napoleon_use_rtype = False
 napoleon_preprocess_types = False
 napoleon_custom_sections = [("Shape", "notes_style")]
