@@ -17,6 +17,9 @@ from npnet.regularization import (
     L2,
     EarlyStopping,
     ElasticNet,
+    GroupLasso,
+    L2Norm,
+    MaxNorm,
     Penalty,
     l1_regularization,
     l2_regularization,
@@ -34,11 +37,23 @@ def squares(tensors: Tensors) -> Any:
     return sum(tensor.pow(2).sum() for tensor in tensors)
 
 
+def norms(tensors: Tensors) -> Any:
+    return sum(torch.norm(tensor) for tensor in tensors)
+
+
+def row_norms(tensors: Tensors) -> Any:
+    """Of each row its norm times the root of its length; each element of a bias is a row."""
+    rows = [tensor.reshape(len(tensor), -1) for tensor in tensors]
+    return sum((row.shape[1] ** 0.5 * torch.linalg.vector_norm(row, dim=1)).sum() for row in rows)
+
+
 Twin = Callable[[Tensors, float, float], Any]
 TWINS: dict[str, tuple[Callable[[float, float], Penalty], Twin]] = {
     "L1": (lambda a, b: L1(a), lambda tensors, a, b: a * absolute(tensors)),
     "L2": (lambda a, b: L2(b), lambda tensors, a, b: b * squares(tensors)),
     "ElasticNet": (ElasticNet, lambda tensors, a, b: a * absolute(tensors) + b * squares(tensors)),
+    "L2Norm": (lambda a, b: L2Norm(a), lambda tensors, a, b: a * norms(tensors)),
+    "GroupLasso": (lambda a, b: GroupLasso(b), lambda tensors, a, b: b * row_norms(tensors)),
 }
 every_kind = pytest.mark.parametrize(("make", "twin"), TWINS.values(), ids=TWINS.keys())
 strengths = st.just(0.0) | st.floats(1e-3, 2.0)
@@ -133,6 +148,34 @@ def test_the_device_gives_the_host_s_numbers_without_waiting(
     for mine, other in zip(device.parameters(), host.parameters(), strict=True):
         assert mine.grad is not None
         np.testing.assert_array_equal(backend.to_host(mine.grad), other.grad)
+
+
+@every_kind
+def test_the_forms_of_a_step_do_not_wait_for_the_device(
+    make: Callable[[float, float], Penalty], twin: Twin
+) -> None:
+    host, device = model_of(0, "float64"), model_of(0, "float64").to("strict")
+    penalty, constraint = make(0.3, 0.7), MaxNorm(0.5)
+    with forbid_synchronisation():
+        for model in (host, device):
+            penalty.couple_(model)
+            penalty.decay_(model, 0.1)
+            penalty.prox_(model, 0.1)
+            constraint.project_(model)
+    for mine, other in zip(device.parameters(), host.parameters(), strict=True):
+        np.testing.assert_array_equal(backend.to_host(mine.data), other.data)
+        np.testing.assert_array_equal(backend.to_host(mine.grad), other.grad)
+
+
+@pytest.mark.parametrize(("groups", "dim"), [("rows", 0), ("columns", 1)])
+@given(seed=st.integers(0, 2**32 - 1), bound=st.floats(0.1, 2.0))
+def test_max_norm_is_torch_renorm(groups: Any, dim: int, seed: int, bound: float) -> None:
+    model = model_of(seed, "float64")
+    weights = [model[0].weight, model[2].weight]
+    expected = [torch.renorm(torch.tensor(w.data), p=2, dim=dim, maxnorm=bound).numpy() for w in weights]
+    MaxNorm(bound, groups=groups).project_(model)
+    for weight, other in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(weight.data, other, rtol=1e-6)  # renorm adds 1e-7 to the norm
 
 
 def test_early_stopping_keeps_and_restores_on_the_device() -> None:

@@ -2,6 +2,7 @@ r"""The penalties of :mod:`npnet.regularization` as terms of a PyTorch loss; aut
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -9,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from npnet.errors import ArgumentError
-from npnet.regularization import penalties as ours
+from npnet.regularization import selection as ours
 from npnet.regularization.functional import strength
+from npnet.regularization.group_lasso import Groups, check_groups, group_axes
 
-__all__ = ["L1", "L2", "ElasticNet", "l1_regularization", "l2_regularization"]
+__all__ = ["L1", "L2", "ElasticNet", "GroupLasso", "L2Norm", "l1_regularization", "l2_regularization"]
 
 Choice = Literal["all", "weights"] | Callable[[str, Tensor], bool]
 
@@ -50,7 +52,7 @@ def _summed(weights: Tensor | Iterable[Tensor], f: Callable[[Tensor], Tensor], l
 
 
 class _Penalty:
-    """What a penalty acts on: see :class:`npnet.regularization.penalties.Penalty`."""
+    """What a penalty acts on: see :class:`npnet.regularization.penalty.Penalty`."""
 
     def __init__(self, *, on: Choice = "all") -> None:
         if not callable(on) and on not in ("all", "weights"):
@@ -159,3 +161,65 @@ class ElasticNet(_Penalty):
     def value(self, weights: list[Tensor]) -> Tensor:
         """The penalty of these tensors."""
         return l1_regularization(weights, self.l1) + l2_regularization(weights, self.l2)
+
+
+class GroupLasso(_Penalty):
+    r"""The term :math:`\lambda \sum_g \sqrt{n_g} \, \|w_g\|_2` over groups of :math:`n_g` elements.
+
+    Parameters
+    ----------
+    lamb : float
+        The strength :math:`\lambda`.
+    groups : {"rows", "columns", "parameters"}, keyword-only
+    weight_by_size : bool, keyword-only
+        If False, without the root.
+    on : {"all", "weights"} or callable, keyword-only
+
+    Examples
+    --------
+    >>> layer = nn.Linear(4, 1, bias=False)
+    >>> _ = nn.init.constant_(layer.weight, -3.0)
+    >>> GroupLasso(0.5)(layer).item()
+    6.0
+    """
+
+    def __init__(
+        self, lamb: float, *, groups: Groups = "rows", weight_by_size: bool = True, on: Choice = "all"
+    ) -> None:
+        super().__init__(on=on)
+        self.lamb = strength("lamb", lamb)
+        self.groups, self.weight_by_size = check_groups(groups), weight_by_size
+
+    def value(self, weights: list[Tensor]) -> Tensor:
+        """The penalty of these tensors."""
+        if not weights:
+            raise ArgumentError("a penalty needs at least one tensor")
+        return self.lamb * torch.stack([self._norms(w) for w in weights]).sum()
+
+    def _norms(self, w: Tensor) -> Tensor:
+        """The sum of the norms of one tensor's groups."""
+        axes = group_axes(tuple(w.shape), self.groups)
+        norms = torch.linalg.vector_norm(w, dim=axes) if axes else w.abs()
+        scale = math.sqrt(math.prod(w.shape[axis] for axis in axes)) if self.weight_by_size else 1.0
+        return scale * norms.sum()
+
+
+class L2Norm(GroupLasso):
+    r"""The term :math:`\lambda \sum_p \|w_p\|_2` over parameters, not squared.
+
+    Parameters
+    ----------
+    lamb : float
+        The strength :math:`\lambda`.
+    on : {"all", "weights"} or callable, keyword-only
+
+    Examples
+    --------
+    >>> layer = nn.Linear(4, 1, bias=False)
+    >>> _ = nn.init.constant_(layer.weight, -3.0)
+    >>> L2Norm(0.5)(layer).item()
+    3.0
+    """
+
+    def __init__(self, lamb: float, *, on: Choice = "all") -> None:
+        super().__init__(lamb, groups="parameters", weight_by_size=False, on=on)

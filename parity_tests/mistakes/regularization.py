@@ -7,11 +7,17 @@ from parity_tests.mistakes import Mistake
 __all__ = ["MISTAKES"]
 
 FORMULAS = "npnet/regularization/functional.py"
+PENALTY = "npnet/regularization/penalty.py"
 PENALTIES = "npnet/regularization/penalties.py"
+SELECTION = "npnet/regularization/selection.py"
+GROUPS = "npnet/regularization/group_lasso.py"
+CONSTRAINTS = "npnet/regularization/constraints.py"
 STOPPING = "npnet/regularization/early_stopping.py"
 
 PARITY = "parity_tests/test_penalties.py::test_value_and_gradient_are_those_of_autograd"
 PENALTY_TESTS = "npnet/regularization/tests/test_penalties.py"
+FORMS = "npnet/regularization/tests/test_penalty_forms.py"
+PROX = f"{FORMS}::test_prox_is_the_argument_of_the_minimum"
 CENTRAL = f"{PENALTY_TESTS}::test_backward_is_the_central_difference_of_the_value"
 STOPPING_TESTS = "npnet/regularization/tests/test_early_stopping.py"
 ORACLE = f"{STOPPING_TESTS}::test_every_decision_is_the_oracle_s"
@@ -68,52 +74,209 @@ MISTAKES: list[Mistake] = [
     # The walk
     Mistake(
         "the gradient is replaced, not added to",
-        PENALTIES,
+        PENALTY,
         "np.add(gradients, self.gradient(run.values), out=gradients)",
         "gradients[...] = self.gradient(run.values)",
         PARITY,
     ),
     Mistake(
         "what an absent gradient's storage holds is added to",
-        PENALTIES,
-        "present = [p.grad is not None for p in learned]",
-        "present = [True for p in learned]",
+        PENALTY,
+        "present = [p.has_grad for p in parameters]",
+        "present = [True for p in parameters]",
         f"{PENALTY_TESTS}::test_gradients_are_added_where_there_are_some_and_made_where_there_are_none",
     ),
     Mistake(
         "a run mixes present and absent gradients",
-        PENALTIES,
-        "runs(learned, present)",
-        "runs(learned)",
+        PENALTY,
+        "runs(parameters, present)",
+        "runs(parameters)",
         f"{PENALTY_TESTS}::test_gradients_are_added_where_there_are_some_and_made_where_there_are_none",
     ),
     Mistake(
         "frozen parameters get a gradient",
-        PENALTIES,
-        " if p.requires_grad]",
-        "]",
+        PENALTY,
+        "self._add_gradient([p for p in self.select(model_or_parameters) if p.requires_grad])",
+        "self._add_gradient(self.select(model_or_parameters))",
         f"{PENALTY_TESTS}::test_a_frozen_parameter_counts_in_the_value_and_gets_no_gradient",
     ),
     Mistake(
         "a shared parameter counts twice",
-        PENALTIES,
+        SELECTION,
         "selected = dict.fromkeys(p for name, p, owner in found if self._selects(name, p, owner))",
         "selected = [p for name, p, owner in found if self._selects(name, p, owner)]",
         f"{PENALTY_TESTS}::test_a_shared_parameter_counts_once",
     ),
     Mistake(
         "the scale of a normalisation layer is a weight",
-        PENALTIES,
+        SELECTION,
         " or isinstance(owner, NORMALIZATION))",
         ")",
         PARITY,
     ),
     Mistake(
         "biases are weights",
-        PENALTIES,
+        SELECTION,
         'name.rpartition(".")[2].startswith("bias") or ',
         "",
         PARITY,
+    ),
+    # Proximal maps
+    Mistake(
+        "the soft threshold is a hard one",
+        FORMULAS,
+        "w - np.clip(w, -lamb, lamb)",
+        "w * (np.abs(w) > lamb)",
+        PROX,
+    ),
+    Mistake(
+        "the soft threshold is half as long",
+        FORMULAS,
+        "w - np.clip(w, -lamb, lamb)",
+        "w - np.clip(w, -lamb / 2, lamb / 2)",
+        PROX,
+    ),
+    Mistake(
+        "L2's proximal map forgets the two", FORMULAS, "w / (1.0 + 2.0 * lamb)", "w / (1.0 + lamb)", PROX
+    ),
+    Mistake(
+        "L2's proximal map is the explicit step",
+        FORMULAS,
+        "w / (1.0 + 2.0 * lamb)",
+        "w * (1.0 - 2.0 * lamb)",
+        PROX,
+    ),
+    Mistake(
+        "the elastic net shrinks first",
+        FORMULAS,
+        "l2_prox(l1_prox(w, l1), l2)",
+        "l1_prox(l2_prox(w, l2), l1)",
+        PROX,
+    ),
+    Mistake(
+        "the elastic net's proximal map scales one strength",
+        PENALTIES,
+        "elastic_net_prox(w, lr * self.l1, lr * self.l2)",
+        "elastic_net_prox(w, lr * self.l1, self.l2)",
+        PROX,
+    ),
+    Mistake(
+        "L1's proximal step forgets the learning rate",
+        PENALTIES,
+        "l1_prox(w, lr * self.lamb)",
+        "l1_prox(w, self.lamb)",
+        PROX,
+    ),
+    # Groups
+    Mistake(
+        "a group's norm has no root", FORMULAS, "np.sqrt(np.sum(w * w, axis", "(np.sum(w * w, axis", PARITY
+    ),
+    Mistake(
+        "a group's gradient is not divided by its norm",
+        FORMULAS,
+        "lamb * (w / (norms + (norms == 0)))",
+        "lamb * w",
+        PARITY,
+    ),
+    Mistake(
+        "a group of zeros has a NaN as gradient",
+        FORMULAS,
+        "lamb * (w / (norms + (norms == 0)))",
+        "lamb * (w / norms)",
+        f"{FORMS}::test_no_learning_rate_moves_nothing_and_zeros_stay",
+    ),
+    Mistake(
+        "a group below the threshold is turned round",
+        FORMULAS,
+        "np.maximum(norms - lamb, 0.0)",
+        "(norms - lamb)",
+        PROX,
+    ),
+    Mistake(
+        "rows and columns are exchanged",
+        GROUPS,
+        '{"rows": 0, "columns": 1, "parameters": None}',
+        '{"rows": 1, "columns": 0, "parameters": None}',
+        PARITY,
+    ),
+    Mistake(
+        "a group is weighted by its size without the root",
+        GROUPS,
+        "self.lamb * math.sqrt(size)",
+        "self.lamb * size",
+        PARITY,
+    ),
+    Mistake(
+        "norms are taken a run",
+        GROUPS,
+        "    separable = False\n",
+        "    separable = True\n",
+        f"{FORMS}::test_norms_are_taken_a_parameter_not_a_run",
+    ),
+    Mistake(
+        "the unsquared norm is weighted by size",
+        GROUPS,
+        'groups="parameters", weight_by_size=False, on=on',
+        'groups="parameters", weight_by_size=True, on=on',
+        PARITY,
+    ),
+    # Max-norm
+    Mistake(
+        "max-norm lengthens short groups",
+        FORMULAS,
+        "max_norm / np.maximum(group_norms(w, axes), max_norm)",
+        "max_norm / group_norms(w, axes)",
+        f"{FORMS}::test_the_projection_is_the_nearest_point_of_the_ball",
+    ),
+    Mistake(
+        "max-norm divides by the norm alone",
+        FORMULAS,
+        "max_norm / np.maximum(group_norms(w, axes), max_norm)",
+        "1.0 / np.maximum(group_norms(w, axes), max_norm)",
+        f"{FORMS}::test_the_projection_is_the_nearest_point_of_the_ball",
+    ),
+    Mistake(
+        "max-norm moves frozen weights",
+        CONSTRAINTS,
+        " if p.requires_grad]",
+        "]",
+        f"{FORMS}::test_max_norm_constrains_weights_with_or_without_a_gradient_but_not_frozen_ones",
+    ),
+    # Forms of a step
+    Mistake(
+        "decoupled decay grows weights",
+        PENALTY,
+        "np.subtract(w, rate * self.gradient(w), out=w)",
+        "np.add(w, rate * self.gradient(w), out=w)",
+        f"{FORMS}::test_under_plain_sgd_all_but_the_proximal_form_coincide",
+    ),
+    Mistake(
+        "decoupled decay forgets the learning rate",
+        PENALTY,
+        "rate * self.gradient(w), out=w",
+        "self.gradient(w), out=w",
+        f"{FORMS}::test_coupled_is_weight_decay_and_decoupled_is_adamw",
+    ),
+    Mistake(
+        "a run mixes learning rates",
+        PENALTY,
+        "for run in runs(parameters, rates))",
+        "for run in runs(parameters))",
+        f"{FORMS}::test_each_parameter_has_the_rate_of_its_group",
+    ),
+    Mistake(
+        "the rate is the optimizer's default",
+        PENALTY,
+        'float(group["lr"])',
+        'float(group.get("initial_lr", groups[0]["lr"]))',
+        f"{FORMS}::test_each_parameter_has_the_rate_of_its_group",
+    ),
+    Mistake(
+        "a step's forms move parameters without a gradient",
+        PENALTY,
+        "stepping = [p for p in learned if p.has_grad]",
+        "stepping = learned",
+        f"{FORMS}::test_a_step_s_forms_leave_alone_what_the_step_leaves_alone",
     ),
     # Early stopping
     Mistake(

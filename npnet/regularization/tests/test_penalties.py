@@ -21,7 +21,7 @@ from npnet.regularization import (
     functional,
     l1_regularization,
     l2_regularization,
-    penalties,
+    selection,
 )
 
 Make = Callable[..., Penalty]
@@ -247,7 +247,7 @@ def test_every_layer_of_the_normalisation_module_is_known_as_one() -> None:
         if issubclass(layer, nn.Module) and layer.__module__ == normalization.__name__
     }
     assert layers
-    assert all(issubclass(layer, penalties.NORMALIZATION) for layer in layers)
+    assert all(issubclass(layer, selection.NORMALIZATION) for layer in layers)
 
 
 # ---------------------------------------------------------------- plain functions
@@ -370,11 +370,11 @@ def test_a_choice_that_cannot_be_made_is_refused(make: Make) -> None:
 def test_to_penalise_nothing_is_refused(make: Make) -> None:
     model = model_of()
     misspelt = make(on=lambda name, parameter: "wieght" in name)
-    with pytest.raises(errors.ArgumentError, match=r"finds nothing to penalise.*0\.weight, 0\.bias"):
+    with pytest.raises(errors.ArgumentError, match=r"finds nothing to act on.*0\.weight, 0\.bias"):
         misspelt.backward(model)
     used_up = model.parameters()
     list(used_up)
-    with pytest.raises(errors.ArgumentError, match=r"finds nothing to penalise.*none"):
+    with pytest.raises(errors.ArgumentError, match=r"finds nothing to act on.*none"):
         make()(used_up)
     with pytest.raises(errors.ArgumentError, match="finds nothing"):
         make()(nn.ReLU())
