@@ -18,13 +18,15 @@ from __future__ import annotations
 
 from torchref.convert import from_torch, to_torch
 from torchref.dropout import ReplayedDropout
-from torchref.penalties import L1, L2, ElasticNet, l1_regularization, l2_regularization
+from torchref.penalties import L1, L2, ElasticNet, GroupLasso, L2Norm, l1_regularization, l2_regularization
 from torchref.state import to_arrays, to_tensors
 
 __all__ = [
     "L1",
     "L2",
     "ElasticNet",
+    "GroupLasso",
+    "L2Norm",
     "ReplayedDropout",
     "from_torch",
     "l1_regularization",

@@ -9,7 +9,7 @@ import torchref as theirs
 from npnet import nn
 from npnet.errors import ArgumentError
 
-ARGUMENTS = {"L1": (0.3,), "L2": (0.7,), "ElasticNet": (0.3, 0.7)}
+ARGUMENTS = {"L1": (0.3,), "L2": (0.7,), "ElasticNet": (0.3, 0.7), "GroupLasso": (0.3,), "L2Norm": (0.7,)}
 CHOICES = {
     "all": "all",
     "weights": "weights",
