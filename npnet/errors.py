@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "AxisError",
     "BackwardError",
     "DataError",
     "DataMissingError",
@@ -30,8 +31,11 @@ class NpnetError(Exception):
     """Base of every error that npnet raises on purpose."""
 
 
-class ArgumentError(NpnetError, ValueError):
-    """An argument lies outside what is accepted (a negative learning rate, ``p = 1.5``)."""
+class ArgumentError(NpnetError, ValueError, RuntimeError):
+    """An argument lies outside what is accepted (a negative learning rate, ``p = 1.5``).
+
+    PyTorch raises ValueError where its Python looks at the argument, RuntimeError where its C++ does.
+    """
 
 
 class ArgumentTypeError(ArgumentError, TypeError):
@@ -44,6 +48,10 @@ class UnsupportedError(NpnetError, TypeError, NotImplementedError):
 
 class ShapeError(NpnetError, ValueError, RuntimeError):
     """An array has the wrong shape."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis is out of range for an array."""
 
 
 class DtypeError(NpnetError, TypeError, RuntimeError):

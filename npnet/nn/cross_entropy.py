@@ -117,7 +117,7 @@ class CrossEntropyLoss(Loss):
     Raises
     ------
     ArgumentError
-        If ``label_smoothing`` is not within 0 and 1.
+        If ``label_smoothing`` is not within 0 and 1, or ``ignore_index`` names a class of probabilities.
     ShapeError, DtypeError
         If target and input do not fit.
     TargetError
@@ -215,6 +215,11 @@ class CrossEntropyLoss(Loss):
             if self.weight.shape != (classes,):
                 raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
         if not by_index:
+            if self.ignore_index >= 0:
+                raise ArgumentError(
+                    f"ignore_index={self.ignore_index} needs class indices as target; probabilities have none "
+                    "to ignore, so leave it out"
+                )
             self._check_pair(x, target)
             return
         expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from npnet.backend import Array
-from npnet.errors import ShapeError
+from npnet.errors import AxisError, ShapeError
 from npnet.nn.module import Module
 
 __all__ = ["Flatten", "flatten"]
@@ -16,8 +16,10 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:  # no
 
     Raises
     ------
+    AxisError
+        If an axis is out of range.
     ShapeError
-        If an axis is out of range, or the first one lies behind the last.
+        If the first axis lies behind the last.
 
     Examples
     --------
@@ -28,7 +30,7 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:  # no
     axes = max(input.ndim, 1)
     start, end = (dim + axes if dim < 0 else dim for dim in (start_dim, end_dim))
     if not (0 <= start < axes and 0 <= end < axes):
-        raise ShapeError(f"flatten from {start_dim} to {end_dim}: out of range for shape {input.shape}")
+        raise AxisError(f"flatten from {start_dim} to {end_dim}: out of range for shape {input.shape}")
     if start > end:
         raise ShapeError(f"flatten from {start_dim} to {end_dim}: the first axis lies behind the last")
     shape = input.shape
@@ -51,7 +53,7 @@ class Flatten(Module):
 
     Raises
     ------
-    ShapeError
+    AxisError
         If an axis is out of range.
 
     Examples

@@ -120,7 +120,7 @@ LAYERS = (
                 "integers", "given int64", {"in_features": 4, "out_features": 2}, (X.astype(np.int64),)
             ),
             Refusal("a list", "takes an array", {"in_features": 4, "out_features": 2}, (X.tolist(),)),
-            Refusal("0-d", r"shape \(\)", {"in_features": 4, "out_features": 2}, (np.array(1.0),)),
+            Refusal("0-d", r"got \(\)", {"in_features": 4, "out_features": 2}, (np.array(1.0),)),
         ),
     ),
     ModuleSpecification(
