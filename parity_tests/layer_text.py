@@ -71,8 +71,8 @@ HOST_ONLY = (
     HostOnly("npnet/nn/parameter.py", "Parameter.__reduce__", "a pickle holds host arrays"),
     HostOnly("npnet/nn/summary.py", "_outputs", "zeros to look at shapes with, moved to the model's device"),
     HostOnly("npnet/nn/utils.py", "get_total_norm", "without gradients there is no device to be like"),
-    HostOnly("npnet/optim/optimizer.py", "Optimizer.state_dict", "a step count stays on the host"),
-    HostOnly("npnet/optim/optimizer.py", "plain", "options are read when they are given, not at every step"),
+    HostOnly("npnet/optim/optimizer.py", "Optimizer.state_dict", "numbers of the state stay on the host"),
+    HostOnly("npnet/optim/options.py", "plain", "options are read when they are given, not at every step"),
     HostOnly("npnet/regularization/early_stopping.py", "_number", "values are compared on the host"),
 )
 

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from npnet.optim import lr_scheduler
-from npnet.optim.adam import Adam, AdamW
+from npnet.optim.adadelta import Adadelta
+from npnet.optim.adagrad import Adagrad
+from npnet.optim.adam import Adam
+from npnet.optim.adamax import Adamax
+from npnet.optim.adamw import AdamW
+from npnet.optim.asgd import ASGD
+from npnet.optim.nadam import NAdam
 from npnet.optim.optimizer import Optimizer
+from npnet.optim.radam import RAdam
 from npnet.optim.rmsprop import RMSprop
+from npnet.optim.rprop import Rprop
 from npnet.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = [
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+]

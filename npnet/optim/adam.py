@@ -1,4 +1,4 @@
-"""Adam and AdamW."""
+"""Adam."""
 
 from __future__ import annotations
 
@@ -8,27 +8,21 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.errors import ArgumentError
-from npnet.optim.optimizer import Optimizer, ParamsT, Rule, check_range, refuse_implementation
+from npnet.optim.kernel import Rule
+from npnet.optim.optimizer import Optimizer, ParamsT
+from npnet.optim.options import check_betas, check_range, refuse_implementation
+from npnet.optim.state import Numbers
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam"]
 
 
 def adam(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    step_size: float,
-    fade1: float,
-    fade2: float,
-    eps: float,
-    correction2: float,
+    p: Array, g: Array, m: Array, v: Array, rate: float, fade1: float, fade2: float, eps: float, bias2: float
 ) -> tuple[Array, ...]:
-    """One step of Adam; ``fade1`` is 1 - beta1, ``step_size`` is lr / (1 - beta1 ** t)."""
+    """One step; ``fade`` is 1 - beta, ``bias`` 1 - beta ** t, and ``rate`` is lr / bias1."""
     m += fade1 * (g - m)
     v += fade2 * (g * g - v)
-    p -= step_size * m / (np.sqrt(v / correction2) + eps)
+    p -= rate * m / (np.sqrt(v / bias2) + eps)
     return p, m, v
 
 
@@ -37,19 +31,19 @@ def amsgrad(
     g: Array,
     m: Array,
     v: Array,
-    vmax: Array,
-    step_size: float,
+    w: Array,
+    rate: float,
     fade1: float,
     fade2: float,
     eps: float,
-    correction2: float,
+    bias2: float,
 ) -> tuple[Array, ...]:
-    """One step of AMSGrad: the largest second moment so far takes the place of the present one."""
+    """One step by the largest second moment so far, ``w``, in place of the present one."""
     m += fade1 * (g - m)
     v += fade2 * (g * g - v)
-    np.maximum(vmax, v, out=vmax)
-    p -= step_size * m / (np.sqrt(vmax / correction2) + eps)
-    return p, m, v, vmax
+    np.maximum(w, v, out=w)
+    p -= rate * m / (np.sqrt(w / bias2) + eps)
+    return p, m, v, w
 
 
 class Adam(Optimizer):
@@ -65,8 +59,7 @@ class Adam(Optimizer):
         p_t &= p_{t-1} - \eta \, \hat m_t / (\sqrt{\hat v_t} + \epsilon)
 
     ``weight_decay`` :math:`\lambda` is added to the gradient, :math:`g_t + \lambda p_{t-1}`, and so is
-    scaled by the adaptive step; :class:`AdamW` shrinks the parameter instead, :math:`p \leftarrow
-    (1 - \eta \lambda) p`.
+    scaled by the adaptive step; :class:`AdamW` shrinks the parameter instead.
 
     Parameters
     ----------
@@ -128,27 +121,17 @@ class Adam(Optimizer):
         refuse_implementation(
             self, foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused
         )
-        options = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, options)
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        more = {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
+        super().__init__(params, defaults | more)
 
     def check_options(self, group: Mapping[str, Any]) -> None:
         """Refuse options out of range."""
         super().check_options(group)
         check_range(self, "eps", group["eps"], 0.0)
-        if not isinstance(group["betas"], tuple) or len(group["betas"]) != 2:
-            raise ArgumentError(f"{type(self).__name__}: betas must be two numbers, got {group['betas']!r}")
-        for i, beta in enumerate(group["betas"]):
-            check_range(self, f"betas[{i}]", beta, 0.0, 1.0, below=True)
+        check_betas(self, group["betas"])
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
+    def rule(self, group: Mapping[str, Any], step: int) -> Rule:
         """Adam's or AMSGrad's."""
         return amsgrad if group["amsgrad"] else adam
 
@@ -156,77 +139,11 @@ class Adam(Optimizer):
         """Both moments, and the largest second one for AMSGrad."""
         return self.states if group["amsgrad"] else self.states[:2]
 
-    def constants(self, group: Mapping[str, Any], step: int) -> tuple[float, ...]:
-        """The step size, what fades, epsilon and the second correction."""
-        beta1, beta2 = group["betas"]
+    def constants(self, group: Mapping[str, Any], numbers: Numbers) -> tuple[float, ...]:
+        """The corrected rate, what fades, epsilon and the second correction."""
+        (beta1, beta2), step = group["betas"], numbers["step"]
         return group["lr"] / (1 - beta1**step), 1 - beta1, 1 - beta2, group["eps"], 1 - beta2**step
 
     def decoupled(self, group: Mapping[str, Any]) -> bool:
         """Whether decay is AdamW's."""
         return bool(group["decoupled_weight_decay"])
-
-
-class AdamW(Adam):
-    r"""Adam with decoupled weight decay.
-
-    .. math:: p_t = (1 - \eta \lambda) p_{t-1} - \eta \, \hat m_t / (\sqrt{\hat v_t} + \epsilon)
-
-    with the moments of :class:`Adam`, from the gradient without decay.  As in PyTorch the learning rate
-    :math:`\eta` multiplies the decay :math:`\lambda`; in the paper's algorithm 2 only the schedule does.
-
-    Parameters
-    ----------
-    params : iterable of Parameter or of dict
-    lr : float, default 1e-3
-    betas : pair of float, default (0.9, 0.999)
-    eps : float, default 1e-8
-    weight_decay : float, default 1e-2
-    amsgrad : bool, default False
-    maximize : bool, keyword-only, default False
-    foreach, capturable, differentiable, fused : keyword-only
-        Choose an implementation in PyTorch; refused.
-
-    Examples
-    --------
-    >>> from npnet import nn, optim
-    >>> w = nn.Parameter(np.array([1.0]))
-    >>> optimizer = optim.AdamW([w], lr=0.1, weight_decay=0.5)
-    >>> w.grad = np.array([0.0])
-    >>> optimizer.step()
-    >>> w.data  # 1 - 0.1 * 0.5
-    array([0.95])
-
-    References
-    ----------
-    Loshchilov, Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
-    """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: None = None,
-    ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )

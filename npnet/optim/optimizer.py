@@ -1,83 +1,42 @@
-"""The optimizer's bookkeeping: groups, the arena, state, and the one loop that runs an update rule.
+"""The optimizer's bookkeeping: groups of parameters, the runs that a step walks, and saved states.
 
-An update rule is a pure elementwise function ``rule(p, g, *state, *constants)`` of flat arrays; see
-:mod:`npnet.optim.sgd` for one that reads like the paper.  Everything else is here:
+An update rule (:mod:`npnet.optim.kernel`) knows nothing of this, and is a few lines; its arrays lie on
+shelves (:mod:`npnet.optim.state`).  Here
 
-- parameters are housed end to end (:func:`npnet.nn.parameter.house`), and state lies in flat arrays of
-  the same order, one :class:`_Shelf` a group, dtype and device;
+- parameters are housed end to end (:func:`npnet.nn.parameter.house`);
 - a step walks *runs*: maximal stretches of parameters that lie end to end, all have a gradient, and have
-  taken equally many steps; the rule is called once a run;
+  equal numbers, such as equally many steps; the rule is called once a run;
 - runs are found anew only when the set of present gradients, or a parameter's place, has changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
-from npnet.errors import ArgumentError, DtypeError, StateError, UnsupportedError
+from npnet.errors import ArgumentError, ArgumentTypeError, DtypeError, StateError
 from npnet.nn.parameter import Arena, Parameter, Run, house, runs
+from npnet.optim.kernel import Rule, kernel_of, run_blocks
+from npnet.optim.options import IMPLEMENTATION_OPTIONS, check_range, plain
+from npnet.optim.state import Numbers, Shelf, State
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "ParamsT"]
 
-BLOCK = 32_768
-"""Elements that a rule is given at a time on the host, so that what it touches stays in the cache."""
-
-Rule = Callable[..., Any]
 ParamsT = Iterable[Parameter] | Iterable[Mapping[str, Any]]
 
 
-class _Shelf:
-    """The state of those parameters of one group that share a dtype and a device.
-
-    Attributes
-    ----------
-    kind : tuple
-        The dtype and the device.
-    offsets : dict
-        Where each parameter's share begins, in the order of the group.
-    arrays : dict
-        Name of a state to its flat array.
-    """
-
-    def __init__(self, kind: tuple[Any, str], parameters: list[Parameter]) -> None:
-        self.kind = kind
-        self.offsets: dict[Parameter, int] = {}
-        self.size = 0
-        for parameter in parameters:
-            self.offsets[parameter] = self.size
-            self.size += parameter.size
-        self.arrays: dict[str, Array] = {}
-
-    def array(self, name: str, like: Array) -> Array:
-        """The flat array of that name, zeros where it is new."""
-        if name not in self.arrays:
-            self.arrays[name] = np.zeros(self.size, like.dtype, like=like)
-        return self.arrays[name]
-
-    def share(self, name: str, parameter: Parameter) -> Array:
-        """One parameter's share of it, in the parameter's shape."""
-        start = self.offsets[parameter]
-        return self.arrays[name][start : start + parameter.size].reshape(parameter.shape)
-
-    def put(self, name: str, parameter: Parameter, values: Array) -> None:
-        """Copy values of any dtype and device into one parameter's share."""
-        self.array(name, parameter.data)
-        self.share(name, parameter)[...] = backend.to_device(values, parameter.device)
-
-
 class _Row(NamedTuple):
-    """One run that a step walks, and where its state begins on its shelf."""
+    """One run that a step walks, where its state begins on its shelf, and its members' numbers."""
 
     group: dict[str, Any]
     run: Run
-    shelf: _Shelf
+    shelf: Shelf
     start: int
+    numbers: Numbers
 
 
 class _Plan(NamedTuple):
@@ -91,8 +50,9 @@ class _Plan(NamedTuple):
 class Optimizer:
     r"""Base of the optimizers.
 
-    A subclass says, for a group of options, which :meth:`rule` it runs, which :attr:`states` the rule
-    takes, and with which :meth:`constants`.
+    A subclass says, for a group of options, which :meth:`rule` it runs, which arrays of state the rule takes
+    (:meth:`states_of`), and with which :meth:`constants`.  State arrays begin as zeros and the count of steps
+    at 0; :meth:`initial_value` and :meth:`initial_numbers` say otherwise.
 
     Parameters
     ----------
@@ -100,15 +60,15 @@ class Optimizer:
         What to learn.  Each dict is a group: ``{"params": [...], "lr": ...}``; what it leaves out comes
         from `defaults`.
     defaults : dict
-        The options and their defaults, plain Python numbers; among them ``lr``, ``weight_decay`` and
-        ``maximize``, which every optimizer has.
+        The options and their defaults, plain Python numbers; among them ``lr`` and ``maximize``, which every
+        optimizer has.
 
     Attributes
     ----------
     param_groups : list of dict
         The groups; change ``group["lr"]`` between steps as you like.
     state : dict
-        For each parameter that has taken a step, its state: views into flat arrays, and ``"step"``.
+        For each parameter that has begun to learn, its state: numbers, and views into flat arrays.
 
     Raises
     ------
@@ -125,12 +85,14 @@ class Optimizer:
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
-        self._shelves: dict[Parameter, _Shelf] = {}
-        self._steps: dict[Parameter, int] = {}
+        self._state = State()
         self._plan: _Plan | None = None
         self._kernels: dict[tuple[Rule, bool, bool, bool], Rule] = {}
-        if isinstance(params, Parameter):
-            raise DtypeError(f"{type(self).__name__} takes an iterable of parameters: write [parameter]")
+        if isinstance(params, Parameter) or not isinstance(params, Iterable):
+            raise ArgumentTypeError(
+                f"{type(self).__name__} takes an iterable of parameters, such as model.parameters() or "
+                f"[parameter], got {params!r}"
+            )
         given: list[Any] = list(params)
         if not given:
             raise ArgumentError(f"{type(self).__name__} got an empty list of parameters")
@@ -142,23 +104,36 @@ class Optimizer:
     def check_options(self, group: Mapping[str, Any]) -> None:
         """Refuse options out of range; called for every new group and every loaded one."""
         for name in ("lr", "weight_decay"):
-            check_range(self, name, group[name], 0.0)
+            if name in self.defaults:
+                check_range(self, name, group[name], 0.0)
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The update rule for these options."""
+    def rule(self, group: Mapping[str, Any], step: int) -> Rule:
+        """The update rule for these options at a parameter's `step`-th step, counted from 1."""
         raise NotImplementedError
 
     def states_of(self, group: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of the state arrays that the rule takes for these options, in its order."""
         raise NotImplementedError
 
-    def constants(self, group: Mapping[str, Any], step: int) -> tuple[float, ...]:
-        """The numbers that the rule takes at a parameter's `step`-th step, counted from 1."""
+    def constants(self, group: Mapping[str, Any], numbers: Numbers) -> tuple[float, ...]:
+        """The numbers that the rule takes.
+
+        ``numbers["step"]`` counts this step already; the other numbers of the state are those that the last
+        step left, to be carried on here.
+        """
         raise NotImplementedError
 
     def decoupled(self, group: Mapping[str, Any]) -> bool:
         """Whether weight decay shrinks the parameters rather than enters the gradient."""
         return False
+
+    def initial_numbers(self, group: Mapping[str, Any]) -> Numbers:
+        """The numbers of a parameter that has taken no step, by their names in PyTorch's ``state_dict``."""
+        return {"step": 0}
+
+    def initial_value(self, group: Mapping[str, Any], name: str) -> float:
+        """What fills a parameter's share of a state array before its first step."""
+        return 0.0
 
     # ------------------------------------------------------------------ groups
 
@@ -171,8 +146,10 @@ class Optimizer:
             If a parameter is in a group already, or an option is unknown or out of range.
         """
         given = dict(param_group)
-        params = given.pop("params", None)
-        group_params = [params] if isinstance(params, Parameter) else list(params or ())
+        params = given.pop("params")
+        if isinstance(params, (set, frozenset)):
+            raise ArgumentTypeError("a set of parameters has no order to save states in; pass a list")
+        group_params = [params] if isinstance(params, Parameter) else list(params)
         for parameter in group_params:
             if not isinstance(parameter, Parameter):
                 raise DtypeError(
@@ -225,24 +202,20 @@ class Optimizer:
                 self._step_run(*row)
         return loss
 
-    def _step_run(self, group: dict[str, Any], run: Run, shelf: _Shelf, start: int) -> None:
-        members = [group["params"][position] for position in run.members]
+    def _step_run(self, group: dict[str, Any], run: Run, shelf: Shelf, start: int, numbers: Numbers) -> None:
         names = self.states_of(group)
-        step = self._steps.get(members[0], 0) + 1
-        if names or self.counts_steps:
-            for parameter in members:
-                self._steps[parameter] = step
+        if names or self.counts_steps:  # plain SGD remembers nothing, so that momentum may begin later
+            numbers["step"] += 1
         values = run.values
         stop = start + values.size
         state = [shelf.array(name, values)[start:stop] for name in names]
-        decay, decoupled = group["weight_decay"], self.decoupled(group)
+        decay, decoupled = group.get("weight_decay", 0.0), self.decoupled(group)
         shrink = 1.0 - group["lr"] * decay if decoupled else decay
-        key = (self.rule(group), group["maximize"], decay != 0.0, decoupled)
+        key = (self.rule(group, int(numbers["step"])), group["maximize"], decay != 0.0, decoupled)
         if key not in self._kernels:
-            self._kernels[key] = _kernel(*key)
-        _run_blocks(
-            self._kernels[key], (values, run.gradients, *state), (shrink, *self.constants(group, step))
-        )
+            self._kernels[key] = kernel_of(*key)
+        constants = self.constants(group, numbers)
+        run_blocks(self._kernels[key], (values, run.gradients, *state), (shrink, *constants))
 
     def _rows(self) -> list[_Row]:
         """What this step walks; found anew only if a gradient came or went, or a parameter moved."""
@@ -257,70 +230,63 @@ class Optimizer:
 
     def _rows_of(self, group: dict[str, Any]) -> list[_Row]:
         params = group["params"]
-        self._shelve(params)
-        shelves = [self._shelves[parameter] for parameter in params]
-        # Neighbours in the arena are neighbours on the shelf too if both places differ by one number.
-        keys = [
-            (
-                parameter.has_grad,
-                self._steps.get(parameter, 0),
-                shelf,
-                shelf.offsets[parameter] - parameter.offset,
-            )
-            for parameter, shelf in zip(params, shelves, strict=True)
-        ]
-        return [
-            _Row(group, run, shelves[run.members[0]], shelves[run.members[0]].offsets[params[run.members[0]]])
-            for run in runs(params, keys)
-            if params[run.members[0]].has_grad
-        ]
+        self._begin(group, [parameter for parameter in params if parameter.has_grad])
+        rows = []
+        for run in runs(params, [self._key(parameter) for parameter in params]):
+            members = [params[position] for position in run.members]
+            if members[0].has_grad:
+                shelf = self._state.shelves[members[0]]
+                numbers = self._state.unite(members)
+                rows.append(_Row(group, run, shelf, shelf.offsets[members[0]], numbers))
+        return rows
 
-    def _shelve(self, parameters: list[Parameter]) -> None:
-        """Put the state of parameters of one dtype and device on one shelf; what there was moves along."""
-        kinds: dict[tuple[Any, str], list[Parameter]] = {}
+    def _key(self, parameter: Parameter) -> tuple[Any, ...]:
+        """What neighbours in the arena must share to be updated together."""
+        shelf = self._state.shelves[parameter]
+        numbers = self._state.numbers[parameter] if parameter.has_grad else {}
+        # Neighbours in the arena are neighbours on the shelf too if both places differ by one number.
+        return parameter.has_grad, *numbers.values(), shelf, shelf.offsets[parameter] - parameter.offset
+
+    def _begin(self, group: dict[str, Any], parameters: list[Parameter]) -> None:
+        """Give places on shelves to all parameters of a group, and state to those of `parameters` without."""
+        self._state.shelve(group["params"])
         for parameter in parameters:
-            kinds.setdefault((parameter.dtype, parameter.device), []).append(parameter)
-        for kind, members in kinds.items():
-            old = self._shelves.get(members[0])
-            if old is not None and old.kind == kind and list(old.offsets) == members:
-                continue
-            new = _Shelf(kind, members)
-            for parameter in members:
-                if (old := self._shelves.get(parameter)) is not None:
-                    for name in old.arrays:
-                        new.put(name, parameter, old.share(name, parameter))
-                self._shelves[parameter] = new
+            if parameter not in self._state.numbers:
+                fill = {name: self.initial_value(group, name) for name in self.states_of(group)}
+                self._state.begin(parameter, self.initial_numbers(group), fill)
 
     # ------------------------------------------------------------------ state
 
     @property
     def state(self) -> dict[Parameter, dict[str, Any]]:
-        """For each parameter that has taken a step, its state arrays (views) and its ``step``."""
+        """For each parameter that has begun to learn, its numbers and its state arrays (views)."""
         found: dict[Parameter, dict[str, Any]] = {}
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter in self._steps:
-                    shelf = self._shelves[parameter]
-                    entry: dict[str, Any] = {"step": self._steps[parameter]} if self.counts_steps else {}
-                    entry |= {name: shelf.share(name, parameter) for name in shelf.arrays}
-                    found[parameter] = entry
+        for parameter in self._parameters():
+            numbers = self._state.numbers.get(parameter)
+            if numbers is not None and (self.counts_steps or numbers["step"]):
+                entry = found[parameter] = self._state.entry(parameter)
+                if not self.counts_steps:
+                    del entry["step"]
         return found
 
     def state_dict(self) -> dict[str, Any]:
         """State and options in PyTorch's structure; the arrays are views, not copies, as in PyTorch.
 
-        ``step`` is a 0-d float32 array, as it is a 0-d tensor there; ``torchref`` turns arrays into tensors.
+        Numbers are 0-d arrays of the default dtype, as they are 0-d tensors there; ``torchref`` turns arrays
+        into tensors.
         """
-        numbers = {parameter: number for number, parameter in enumerate(self._parameters())}
-        state = {}
-        for parameter, entry in self.state.items():
-            if "step" in entry:
-                entry["step"] = np.array(entry["step"], np.float32)
-            state[numbers[parameter]] = entry
+        positions = {parameter: position for position, parameter in enumerate(self._parameters())}
+        state = {
+            positions[parameter]: {
+                name: value if backend.is_array(value) else np.array(value, backend.default_dtype())
+                for name, value in entry.items()
+            }
+            for parameter, entry in self.state.items()
+        }
         groups = []
         for group in self.param_groups:
             options = {name: value for name, value in group.items() if name != "params"}
-            groups.append({**options, "params": [numbers[parameter] for parameter in group["params"]]})
+            groups.append({**options, "params": [positions[parameter] for parameter in group["params"]]})
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -347,29 +313,28 @@ class Optimizer:
             for group, saved in zip(self.param_groups, saved_groups, strict=True)
         ]
         owners = {
-            number: parameter
+            position: (parameter, group)
             for group, saved in zip(self.param_groups, saved_groups, strict=True)
-            for number, parameter in zip(saved["params"], group["params"], strict=True)
+            for position, parameter in zip(saved["params"], group["params"], strict=True)
         }
         loaded = {
-            owners[number]: self._loaded_state(owners[number], number, entry)
-            for number, entry in saved_state.items()
-            if number in owners
+            owners[position][0]: self._loaded_state(*owners[position], position, entry)
+            for position, entry in saved_state.items()
+            if position in owners
         }
         for group, options in zip(self.param_groups, groups, strict=True):
             params = group["params"]
             group.clear()
             group.update(options, params=params)
         self._plan = None
-        self._steps.clear()
-        self._shelves.clear()
+        self._state = State()
         for group in self.param_groups:
-            self._shelve(group["params"])
-        for parameter, (step, arrays) in loaded.items():
-            if step:
-                self._steps[parameter] = step
+            self._state.shelve(group["params"])
+        for parameter, (numbers, arrays) in loaded.items():
+            if self.counts_steps or arrays:
+                self._state.begin(parameter, numbers, {})
             for name, array in arrays.items():
-                self._shelves[parameter].put(name, parameter, array)
+                self._state.shelves[parameter].put(name, parameter, array)
 
     def _loaded_group(self, own: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
         options = {
@@ -382,25 +347,31 @@ class Optimizer:
         return options
 
     def _loaded_state(
-        self, parameter: Parameter, number: Any, entry: Mapping[str, Any]
-    ) -> tuple[int, dict[str, Array]]:
-        arrays = {name: value for name, value in entry.items() if name != "step" and value is not None}
+        self, parameter: Parameter, group: Mapping[str, Any], position: Any, entry: Mapping[str, Any]
+    ) -> tuple[Numbers, dict[str, Array]]:
+        numbers = self.initial_numbers(group)
+        arrays = {name: value for name, value in entry.items() if name not in numbers and value is not None}
         unknown = sorted(set(arrays) - set(self.states))
         if unknown:
             raise StateError(
-                f"the state of parameter {number} holds {unknown[0]!r}, which {type(self).__name__} does not "
-                f"know (it knows {', '.join(self.states)}): it belongs to another optimizer"
+                f"the state of parameter {position} holds {unknown[0]!r}, which {type(self).__name__} does "
+                f"not know (it knows {', '.join(self.states)}): it belongs to another optimizer"
             )
         for name, value in arrays.items():
             if value.shape != parameter.shape:
                 raise StateError(
-                    f"{name} of parameter {number} has shape {tuple(value.shape)}, expected {parameter.shape}"
+                    f"{name} of parameter {position} has shape {tuple(value.shape)}, "
+                    f"expected {parameter.shape}"
                 )
-        if self.counts_steps and "step" not in entry:
-            raise StateError(
-                f"the state of parameter {number} has no 'step': it belongs to another optimizer"
-            )
-        return int(entry["step"]) if self.counts_steps else int(bool(arrays)), arrays
+        if not self.counts_steps:
+            return {"step": int(bool(arrays))}, arrays
+        for name, initial in numbers.items():
+            if name not in entry:
+                raise StateError(
+                    f"the state of parameter {position} has no {name!r}: it belongs to another optimizer"
+                )
+            numbers[name] = type(initial)(entry[name])
+        return numbers, arrays
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_plan": None, "_kernels": {}}
@@ -411,67 +382,3 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
         return "\n".join([f"{type(self).__name__} (", *lines, ")"])
-
-
-def _kernel(rule: Rule, maximize: bool, decays: bool, decoupled: bool) -> Rule:
-    r"""Put in front of a rule what all optimizers share.
-
-    To maximise is to go along :math:`-g`.  Weight decay :math:`\lambda` either enters the gradient, :math:`g
-    + \lambda p`, or shrinks the parameter by :math:`1 - \eta \lambda` (decoupled).
-    """
-
-    def kernel(p: Array, g: Array, shrink: float, *state_and_constants: Any) -> None:
-        if maximize:
-            g = -g
-        if decays and decoupled:
-            p *= shrink
-        elif decays:
-            g = g + shrink * p
-        rule(p, g, *state_and_constants)
-
-    return kernel
-
-
-def _run_blocks(kernel: Rule, arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-    """Call ``kernel(p, g, shrink, *state, *constants)`` on flat arrays, on the host block by block."""
-    shrink, *numbers = constants
-    size = arrays[0].size
-    block = BLOCK if isinstance(arrays[0], np.ndarray) else max(size, 1)
-    for first in range(0, size, block):
-        p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
-        kernel(p, g, shrink, *state, *numbers)
-
-
-def plain(value: Any) -> Any:
-    """An option as plain Python numbers: a NumPy float64 would turn float32 arrays into float64."""
-    if isinstance(value, (tuple, list)):
-        return tuple(plain(item) for item in value)
-    if isinstance(value, np.generic) or (backend.is_array(value) and value.ndim == 0):
-        return value.item()
-    return value
-
-
-def check_range(
-    owner: object, name: str, value: Any, low: float, high: float = float("inf"), *, below: bool = False
-) -> None:
-    """Refuse an option that is no number within `low` and `high` (with ``below``, less than `high`)."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or (below and value == high):
-        upper = "" if high == float("inf") else f" and {'below' if below else 'at most'} {high}"
-        raise ArgumentError(
-            f"{type(owner).__name__}: {name} must be a number, at least {low}{upper}, got {value!r}"
-        )
-
-
-IMPLEMENTATION_OPTIONS = ("foreach", "fused", "capturable", "differentiable")
-"""Arguments with which PyTorch chooses among implementations of the same rule."""
-
-
-def refuse_implementation(owner: object, **options: Any) -> None:
-    """Refuse the arguments that choose an implementation in PyTorch."""
-    for name, value in options.items():
-        if value:
-            raise UnsupportedError(
-                f"{type(owner).__name__}: {name}= only chooses an implementation in PyTorch; "
-                "here there is one, so leave it out"
-            )

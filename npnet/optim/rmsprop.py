@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.optim.optimizer import Optimizer, ParamsT, Rule, check_range, refuse_implementation
+from npnet.optim.kernel import Rule
+from npnet.optim.optimizer import Optimizer, ParamsT
+from npnet.optim.options import check_range, refuse_implementation
+from npnet.optim.state import Numbers
 
 __all__ = ["RMSprop"]
 
@@ -121,16 +124,8 @@ class RMSprop(Optimizer):
         differentiable: bool = False,
     ) -> None:
         refuse_implementation(self, capturable=capturable, foreach=foreach, differentiable=differentiable)
-        options = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-        }
-        super().__init__(params, options)
+        options = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered}
+        super().__init__(params, options | {"weight_decay": weight_decay, "maximize": maximize})
 
     def check_options(self, group: Mapping[str, Any]) -> None:
         """Refuse options out of range."""
@@ -138,7 +133,7 @@ class RMSprop(Optimizer):
         for name in ("alpha", "eps", "momentum"):
             check_range(self, name, group[name], 0.0)
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
+    def rule(self, group: Mapping[str, Any], step: int) -> Rule:
         """One of the four forms."""
         if group["momentum"] > 0:
             return centered_momentum_rmsprop if group["centered"] else momentum_rmsprop
@@ -149,7 +144,7 @@ class RMSprop(Optimizer):
         momentum = self.states[1:2] if group["momentum"] > 0 else ()
         return ("square_avg", *momentum, *(("grad_avg",) if group["centered"] else ()))
 
-    def constants(self, group: Mapping[str, Any], step: int) -> tuple[float, ...]:
+    def constants(self, group: Mapping[str, Any], numbers: Numbers) -> tuple[float, ...]:
         """Learning rate, what fades, epsilon and momentum."""
-        numbers = (group["lr"], 1 - group["alpha"], group["eps"])
-        return (*numbers, group["momentum"]) if group["momentum"] > 0 else numbers
+        plain = group["lr"], 1 - group["alpha"], group["eps"]
+        return (*plain, group["momentum"]) if group["momentum"] > 0 else plain

@@ -7,7 +7,10 @@ from typing import Any
 
 from npnet.backend import Array
 from npnet.errors import ArgumentError
-from npnet.optim.optimizer import Optimizer, ParamsT, Rule, check_range, refuse_implementation
+from npnet.optim.kernel import Rule
+from npnet.optim.optimizer import Optimizer, ParamsT
+from npnet.optim.options import check_range, refuse_implementation
+from npnet.optim.state import Numbers
 
 __all__ = ["SGD"]
 
@@ -109,28 +112,21 @@ class SGD(Optimizer):
         fused: None = None,
     ) -> None:
         refuse_implementation(self, foreach=foreach, differentiable=differentiable, fused=fused)
-        options = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-        }
-        super().__init__(params, options)
+        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        super().__init__(params, options | {"nesterov": nesterov, "maximize": maximize})
 
     def check_options(self, group: Mapping[str, Any]) -> None:
         """Refuse options out of range."""
         super().check_options(group)
         check_range(self, "momentum", group["momentum"], 0.0)
-        check_range(self, "dampening", group["dampening"], float("-inf"))
+        check_range(self, "dampening", group["dampening"])
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError(
                 f"SGD: nesterov needs momentum above 0 and dampening 0, got momentum={group['momentum']}, "
                 f"dampening={group['dampening']}"
             )
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
+    def rule(self, group: Mapping[str, Any], step: int) -> Rule:
         """Plain, with momentum, or Nesterov's."""
         if group["momentum"] == 0:
             return sgd
@@ -140,8 +136,8 @@ class SGD(Optimizer):
         """The decaying sum, where there is momentum."""
         return () if group["momentum"] == 0 else ("momentum_buffer",)
 
-    def constants(self, group: Mapping[str, Any], step: int) -> tuple[float, ...]:
+    def constants(self, group: Mapping[str, Any], numbers: Numbers) -> tuple[float, ...]:
         """Learning rate, momentum and the share of the newest gradient."""
         if group["momentum"] == 0:
             return (group["lr"],)
-        return group["lr"], group["momentum"], 1.0 if step == 1 else 1.0 - group["dampening"]
+        return group["lr"], group["momentum"], 1.0 if numbers["step"] == 1 else 1.0 - group["dampening"]

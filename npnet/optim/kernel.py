@@ -1,0 +1,50 @@
+"""How an update rule is run over flat arrays.
+
+A rule is a pure elementwise function ``rule(p, g, *state, *constants)`` of a parameter, its gradient and
+arrays of state, changed in place; see :mod:`npnet.optim.sgd` for one that reads like the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npnet.backend import Array
+
+__all__ = ["BLOCK", "Rule", "kernel_of", "run_blocks"]
+
+BLOCK = 32_768
+"""Elements that a rule is given at a time on the host, so that what it touches stays in the cache."""
+
+Rule = Callable[..., Any]
+
+
+def kernel_of(rule: Rule, maximize: bool, decays: bool, decoupled: bool) -> Rule:
+    r"""Put in front of a rule what all optimizers share.
+
+    To maximise is to go along :math:`-g`.  Weight decay :math:`\lambda` either enters the gradient, :math:`g
+    + \lambda p`, or shrinks the parameter by :math:`1 - \eta \lambda` (decoupled).
+    """
+
+    def kernel(p: Array, g: Array, shrink: float, *state_and_constants: Any) -> None:
+        if maximize:
+            g = -g
+        if decays and decoupled:
+            p *= shrink
+        elif decays:
+            g = g + shrink * p
+        rule(p, g, *state_and_constants)
+
+    return kernel
+
+
+def run_blocks(kernel: Rule, arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+    """Call ``kernel(p, g, shrink, *state, *constants)`` on flat arrays, on the host block by block."""
+    shrink, *numbers = constants
+    size = arrays[0].size
+    block = BLOCK if isinstance(arrays[0], np.ndarray) else max(size, 1)
+    for first in range(0, size, block):
+        p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
+        kernel(p, g, shrink, *state, *numbers)
