@@ -83,16 +83,16 @@ def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Fea
     """
     features = make_features(recipe.data.features.kind, **recipe.data.features.options)
     targets, n_classes = dataset.targets[split.train], len(dataset.class_names)
-    images = isinstance(dataset.inputs, np.ndarray)
-    take = (lambda rows: dataset.inputs[rows]) if images else (lambda rows: dataset.inputs.iloc[rows])
-    features.fit(take(split.train), targets)
+    images = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else None
+    table: Any = dataset.inputs
+    features.fit(table.iloc[split.train] if images is None else images[split.train], targets)
     task = Task(
         recipe=recipe,
         model=recipe.model.build(len(features.feature_names), n_classes),
-        inputs=dataset.inputs if images else features.transform(dataset.inputs),
+        inputs=features.transform(table) if images is None else images,
         targets=dataset.targets,
         rows=split._asdict(),
-        transform=features.transform if images else None,
+        transform=None if images is None else features.transform,
         class_weight=class_weights(recipe.regularization.class_weight, targets, n_classes),
     )
     return task, features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -48,8 +49,9 @@ class ProgressBar(Callback):
         """Show an empty bar of all steps."""
         self._began = time.perf_counter()
         self._rows = 0
+        steps = trainer.epochs * trainer.engine.task.steps_per_epoch
         self._bar_task = self._bar.add_task(
-            "", total=trainer.epochs * trainer.engine.task.steps_per_epoch, **_UNKNOWN
+            "", total=steps, epoch="", loss=math.nan, accuracy=math.nan, speed=0.0
         )
         if self._console.is_terminal:
             self._bar.start()
@@ -88,6 +90,3 @@ class ProgressBar(Callback):
         """Take the bar away."""
         self._bar.stop()
         self._bar.remove_task(self._bar_task)
-
-
-_UNKNOWN = {"epoch": "", "loss": float("nan"), "accuracy": float("nan"), "speed": 0.0}

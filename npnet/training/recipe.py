@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from npnet import data, optim, regularization
 from npnet.errors import ArgumentError, RecipeError
@@ -53,7 +53,11 @@ METRICS = ("validation_loss", "validation_accuracy", "train_loss", "train_accura
 """Columns of the history that early stopping and ReduceLROnPlateau can watch."""
 
 OPTIMIZERS = {name: getattr(optim, name) for name in ("SGD", "Adam", "AdamW", "RMSprop")}
-PENALTIES = {name: getattr(regularization, name) for name in ("L1", "L2", "ElasticNet")}
+PENALTIES = {
+    name: cls
+    for name, cls in vars(regularization).items()
+    if isinstance(cls, type) and issubclass(cls, regularization.Penalty) and cls is not regularization.Penalty
+}
 SCHEDULES = {
     name: getattr(optim.lr_scheduler, name)
     for name in optim.lr_scheduler.__all__
@@ -143,7 +147,7 @@ class RegularizationSettings:
     Parameters
     ----------
     penalty : Choice, optional
-        ``L1``, ``L2`` or ``ElasticNet`` of :mod:`npnet.regularization`.
+        A class of :mod:`npnet.regularization`, such as ``L1``.
     clip_grad_norm, clip_grad_value : float, optional
         Bounds of the gradient's norm and of its elements.
     label_smoothing : float
@@ -189,7 +193,7 @@ class TrainingSettings:
     monitor: str = setting(one_of(*METRICS), "validation_loss")
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Literal["min", "max"]:
         """Whether what is watched is better when smaller, ``"min"``, or when larger, ``"max"``."""
         return "max" if self.monitor.endswith("accuracy") else "min"
 
