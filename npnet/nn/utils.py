@@ -50,9 +50,13 @@ def get_total_norm(parameters: Parameter | Iterable[Parameter], norm_type: float
     >>> float(get_total_norm(w))
     5.0
     """
+    return _total_norm(_gradient_runs(parameters, None), norm_type)
+
+
+def _total_norm(found: list[Run], norm_type: float) -> Array:
     if math.isnan(norm_type) or norm_type <= 0:
         raise ArgumentError(f"norm_type must be positive, got {norm_type}")
-    norms = [_norm(run.gradients, norm_type) for run in _gradient_runs(parameters, None)]
+    norms = [_norm(run.gradients, norm_type) for run in found]
     if len(norms) == 1:
         return norms[0]
     return _norm(np.stack(norms), norm_type) if norms else np.zeros(())
@@ -109,7 +113,7 @@ def clip_grad_norm_(
     if math.isnan(max_norm) or max_norm < 0:
         raise ArgumentError(f"max_norm must not be negative, got {max_norm}")
     found = _gradient_runs(parameters, foreach)
-    total = get_total_norm(parameters, norm_type)
+    total = _total_norm(found, norm_type)  # of the runs: `parameters` may be an iterator, used up by now
     if error_if_nonfinite and not bool(np.isfinite(total)):
         raise NonFiniteError(f"the norm of the gradients is {float(total)}; look for the loss that became so")
     scale = np.minimum(max_norm / (total + 1e-6), 1.0)
