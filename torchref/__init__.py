@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from torchref.convert import from_torch, to_torch
 from torchref.dropout import ReplayedDropout
+from torchref.engine import TorchEngine
 from torchref.penalties import L1, L2, ElasticNet, GroupLasso, L2Norm, l1_regularization, l2_regularization
 from torchref.state import to_arrays, to_tensors
 
@@ -28,6 +29,7 @@ __all__ = [
     "GroupLasso",
     "L2Norm",
     "ReplayedDropout",
+    "TorchEngine",
     "from_torch",
     "l1_regularization",
     "l2_regularization",

@@ -1,0 +1,129 @@
+"""The training loop's operations in PyTorch, for the trainer that drives npnet's own engine as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, optim
+from torch.nn import CrossEntropyLoss
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from npnet.backend import Array
+from npnet.random import ReplayGenerator, stream
+from npnet.training.engine import Engine, Evaluation, Step, Task
+from npnet.training.numpy_engine import EVALUATION_ROWS
+from torchref import penalties
+from torchref.convert import to_torch
+from torchref.state import to_arrays, to_tensors
+
+__all__ = ["TorchEngine"]
+
+FUSED = ("Adam", "AdamW", "SGD")
+"""Optimizers whose whole step PyTorch does in one kernel on the CPU."""
+
+
+class TorchEngine(Engine):
+    """PyTorch at its best on a CPU: fused optimizers, data in memory, no loader.
+
+    It starts from the task's weights and walks the task's batches, so that only the library differs from
+    npnet's engine.  Dropout is PyTorch's own, whose generator is seeded from the stream ``dropout``; given a
+    tape of npnet's masks, both libraries drop the same elements.
+
+    Parameters
+    ----------
+    task : Task
+        What to train, on what; its model is converted and left as it is.
+    masks : npnet.random.ReplayGenerator, keyword-only, optional
+        The tape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npnet.training.recipe import load_recipe
+    >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
+    >>> rows = {"train": np.arange(4), "validation": np.arange(2), "test": np.arange(0)}
+    >>> recipe = load_recipe("digits", ["scheduler=none"])
+    >>> engine = TorchEngine(Task(recipe, recipe.model.build(4, 3), x, y, rows))
+    >>> step = engine.train_batch(np.array([0, 2]))
+    >>> step.loss > 0, engine.evaluate("validation").logits.shape
+    (True, (2, 3))
+    """
+
+    name = "torch"
+    device = "cpu"
+
+    def __init__(self, task: Task, *, masks: ReplayGenerator | None = None) -> None:
+        super().__init__(task)
+        recipe = task.recipe
+        self._dtype: torch.dtype = getattr(torch, recipe.training.dtype)
+        # Features are converted once; images stay bytes until they are transformed, a batch at a time.
+        self._inputs = torch.tensor(task.inputs, dtype=self._dtype if task.transform is None else None)
+        self._targets = torch.tensor(task.targets)
+        self.model = to_torch(task.model, masks=masks).to(self._dtype)
+        if masks is None:
+            torch.manual_seed(stream("dropout").random_())
+        weight = None if task.class_weight is None else torch.tensor(task.class_weight, dtype=self._dtype)
+        self.criterion = CrossEntropyLoss(weight, label_smoothing=recipe.regularization.label_smoothing)
+        kind, options = recipe.optimizer.kind, dict(recipe.optimizer.options)
+        if kind in FUSED:
+            options["fused"] = True
+        self.optimizer = getattr(optim, kind)(self.model.parameters(), **options)
+        self.schedule = self.make_schedule(optim.lr_scheduler)
+        chosen = recipe.regularization.penalty
+        self._penalty = None if chosen is None else getattr(penalties, chosen.kind)(**chosen.options)
+        self._penalized = [] if self._penalty is None else self._penalty.select(self.model)
+
+    def train_batch(self, rows: Array) -> Step:
+        """Take one step on these rows."""
+        self.model.train()
+        x, target = self._batch(rows)
+        self.optimizer.zero_grad()
+        logits = self.model(x)
+        loss = self.criterion(logits, target)
+        total = loss if self._penalty is None else loss + self._penalty.value(self._penalized)
+        total.backward()
+        self._clip()
+        self.optimizer.step()
+        self.after_batch()
+        return Step(loss.item(), (logits.detach().argmax(dim=1) == target).sum().item())
+
+    def _clip(self) -> None:
+        settings = self.task.recipe.regularization
+        if settings.clip_grad_norm is not None:
+            clip_grad_norm_(self.model.parameters(), settings.clip_grad_norm)
+        if settings.clip_grad_value is not None:
+            clip_grad_value_(self.model.parameters(), settings.clip_grad_value)
+
+    @torch.inference_mode()
+    def evaluate(self, part: str) -> Evaluation:
+        """Look at a part in evaluation mode."""
+        rows = self.task.rows[part]
+        self.model.eval()
+        blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
+        logits = torch.cat([self.model(self._batch(block)[0]) for block in blocks])
+        loss = self.criterion(logits, self._targets[torch.tensor(rows)])
+        return Evaluation(loss.item(), logits.numpy())
+
+    @torch.inference_mode()
+    def penalty(self) -> float:
+        """The value of the penalty now; 0 without one."""
+        return 0.0 if self._penalty is None else self._penalty.value(self._penalized).item()
+
+    def state_dict(self) -> dict[str, Array]:
+        """Weights and buffers, as copies on the host."""
+        state: dict[str, Array] = to_arrays(self.model.state_dict())
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Put weights and buffers back, in place."""
+        self.model.load_state_dict(to_tensors(state_dict))
+
+    def _batch(self, rows: Array) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of some rows, in the dtype of the model."""
+        index = torch.tensor(rows)
+        x = self._inputs.index_select(0, index)
+        if self.task.transform is not None:
+            x = torch.from_numpy(self.task.transform(x.numpy())).to(self._dtype)
+        return x, self._targets.index_select(0, index)
