@@ -28,6 +28,7 @@ __all__ = [
     "ElasticNet",
     "GroupLasso",
     "L2Norm",
+    "Penalty",
     "ReplayedDropout",
     "TorchEngine",
     "from_torch",

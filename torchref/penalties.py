@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from npnet.errors import ArgumentError
-from npnet.regularization import selection as ours
 from npnet.regularization.functional import strength
 from npnet.regularization.group_lasso import Groups, check_groups, group_axes
+from npnet.regularization.selection import NORMALIZATION
 
-__all__ = ["L1", "L2", "ElasticNet", "GroupLasso", "L2Norm", "l1_regularization", "l2_regularization"]
+__all__ = [
+    "L1",
+    "L2",
+    "ElasticNet",
+    "GroupLasso",
+    "L2Norm",
+    "Penalty",
+    "l1_regularization",
+    "l2_regularization",
+]
 
 Choice = Literal["all", "weights"] | Callable[[str, Tensor], bool]
 
-NORMALIZATION = tuple(getattr(nn, layer.__name__) for layer in ours.NORMALIZATION)
+NORMALIZATION_LAYERS = tuple(getattr(nn, layer.__name__) for layer in NORMALIZATION)
 """The twins of the layers whose parameters are no weights in the sense of ``on="weights"``."""
 
 
@@ -51,12 +60,26 @@ def _summed(weights: Tensor | Iterable[Tensor], f: Callable[[Tensor], Tensor], l
     return lamb * torch.stack([f(w).sum() for w in tensors]).sum()
 
 
-class _Penalty:
-    """What a penalty acts on: see :class:`npnet.regularization.penalty.Penalty`."""
+class Penalty:
+    """What a penalty acts on: see :class:`npnet.regularization.Penalty`.
+
+    Parameters
+    ----------
+    on : {"all", "weights"} or callable, keyword-only, default "all"
+        Which parameters are penalised: all; all but the biases and those of normalisation layers; or those
+        for which ``on(name, parameter)`` is true.
+
+    Raises
+    ------
+    ArgumentError
+        If `on` is none of these; at a call, if it selects nothing.
+    """
 
     def __init__(self, *, on: Choice = "all") -> None:
         if not callable(on) and on not in ("all", "weights"):
-            raise ArgumentError(f"on must be 'all', 'weights' or a function, got {on!r}")
+            raise ArgumentError(
+                f"on must be 'all', 'weights' or a function of a name and a parameter, got {on!r}"
+            )
         self.on = on
 
     def select(self, model: nn.Module) -> list[Tensor]:
@@ -73,19 +96,19 @@ class _Penalty:
         if self.on == "all":
             return True
         if self.on == "weights":
-            return not (name.rpartition(".")[2].startswith("bias") or isinstance(owner, NORMALIZATION))
+            return not (name.rpartition(".")[2].startswith("bias") or isinstance(owner, NORMALIZATION_LAYERS))
         return bool(self.on(name, parameter))
 
     def __call__(self, model: nn.Module) -> Tensor:
         """The penalty, a term of the loss."""
         return self.value(self.select(model))
 
-    def value(self, weights: list[Tensor]) -> Any:
-        """The penalty of these tensors."""
-        raise NotImplementedError
+    def value(self, weights: list[Tensor]) -> Tensor:
+        """The penalty of these parameters, as :meth:`select` gives them; a loop selects once."""
+        raise NotImplementedError(f"{type(self).__name__} has no value; write one")
 
 
-class L1(_Penalty):
+class L1(Penalty):
     r"""The term :math:`\lambda \sum_i |w_i|`.
 
     Parameters
@@ -111,7 +134,7 @@ class L1(_Penalty):
         return l1_regularization(weights, self.lamb)
 
 
-class L2(_Penalty):
+class L2(Penalty):
     r"""The term :math:`\lambda \sum_i w_i^2`, without a half.
 
     Parameters
@@ -137,7 +160,7 @@ class L2(_Penalty):
         return l2_regularization(weights, self.lamb)
 
 
-class ElasticNet(_Penalty):
+class ElasticNet(Penalty):
     r"""The term :math:`\lambda_1 \sum_i |w_i| + \lambda_2 \sum_i w_i^2`.
 
     Parameters
@@ -163,7 +186,7 @@ class ElasticNet(_Penalty):
         return l1_regularization(weights, self.l1) + l2_regularization(weights, self.l2)
 
 
-class GroupLasso(_Penalty):
+class GroupLasso(Penalty):
     r"""The term :math:`\lambda \sum_g \sqrt{n_g} \, \|w_g\|_2` over groups of :math:`n_g` elements.
 
     Parameters
@@ -192,16 +215,13 @@ class GroupLasso(_Penalty):
 
     def value(self, weights: list[Tensor]) -> Tensor:
         """The penalty of these tensors."""
-        if not weights:
-            raise ArgumentError("a penalty needs at least one tensor")
-        return self.lamb * torch.stack([self._norms(w) for w in weights]).sum()
+        return _summed(weights, self._norms, self.lamb)
 
     def _norms(self, w: Tensor) -> Tensor:
-        """The sum of the norms of one tensor's groups."""
+        """The norms of one tensor's groups, each times its scale."""
         axes = group_axes(tuple(w.shape), self.groups)
         norms = torch.linalg.vector_norm(w, dim=axes) if axes else w.abs()
-        scale = math.sqrt(math.prod(w.shape[axis] for axis in axes)) if self.weight_by_size else 1.0
-        return scale * norms.sum()
+        return norms * math.sqrt(w.numel() / norms.numel()) if self.weight_by_size else norms
 
 
 class L2Norm(GroupLasso):

@@ -9,14 +9,29 @@ import torchref as theirs
 from npnet import nn
 from npnet.errors import ArgumentError
 
-ARGUMENTS = {"L1": (0.3,), "L2": (0.7,), "ElasticNet": (0.3, 0.7), "GroupLasso": (0.3,), "L2Norm": (0.7,)}
+CASES = {
+    "L1": [{"lamb": 0.3}],
+    "L2": [{"lamb": 0.7}],
+    "ElasticNet": [{"l1": 0.3, "l2": 0.7}],
+    "L2Norm": [{"lamb": 0.3}],
+    "GroupLasso": [
+        {"lamb": 0.3},
+        {"lamb": 0.3, "weight_by_size": False},
+        {"lamb": 0.3, "groups": "parameters"},
+        {"lamb": 0.3, "groups": "columns", "on": "weights"},
+    ],
+}
 CHOICES = {
     "all": "all",
     "weights": "weights",
     "function": lambda name, parameter: name == "0.bias" or parameter.shape == (3, 4),
 }
 
-every_penalty = pytest.mark.parametrize("name", ARGUMENTS)
+every_penalty = pytest.mark.parametrize(
+    ("name", "arguments"),
+    [(name, arguments) for name, cases in CASES.items() for arguments in cases],
+    ids=lambda value: value if isinstance(value, str) else " ".join(map(str, value.values())),
+)
 every_choice = pytest.mark.parametrize("on", CHOICES.values(), ids=CHOICES)
 
 
@@ -28,26 +43,28 @@ def model_of(dtype):
     model[3].weight = model[2].weight
     rng = np.random.default_rng(0)
     for parameter in model.parameters():
-        parameter.data = (rng.normal(size=parameter.shape) * rng.integers(-1, 2, parameter.shape)).astype(
-            dtype
-        )
+        values = rng.normal(size=parameter.shape) * rng.integers(-1, 2, parameter.shape)
+        values[..., -1] = 0.0  # whole columns of zeros, where a norm has a kink
+        parameter.data = values.astype(dtype)
+    model[4].weight.data[1] = 0.0
     return model
 
 
 def test_every_penalty_of_npnet_has_a_twin():
     public = {name for name in ours.__all__ if isinstance(getattr(ours, name), type)}
     penalties = {name for name in public if issubclass(getattr(ours, name), ours.Penalty)} - {"Penalty"}
-    assert penalties == set(ARGUMENTS)
+    assert penalties == set(CASES)
 
 
 @every_penalty
 @every_choice
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 2e-6)])
-def test_values_and_gradients_are_npnet_s(name, on, dtype, tolerance):
+def test_values_and_gradients_are_npnet_s(name, arguments, on, dtype, tolerance):
     model = model_of(dtype)
     twin = theirs.to_torch(model)
-    penalty = getattr(ours, name)(*ARGUMENTS[name], on=on)
-    value = getattr(theirs, name)(*ARGUMENTS[name], on=on)(twin)
+    arguments = {"on": on, **arguments}
+    penalty = getattr(ours, name)(**arguments)
+    value = getattr(theirs, name)(**arguments)(twin)
     np.testing.assert_allclose(penalty(model), value.detach().numpy(), rtol=tolerance, strict=True)
     penalty.backward(model)
     value.backward()
@@ -96,6 +113,7 @@ def test_the_plain_functions_are_npnet_s():
         lambda: theirs.L2(float("nan")),
         lambda: theirs.ElasticNet(1.0, float("inf")),
         lambda: theirs.L2(1.0, on="weight"),
+        lambda: theirs.GroupLasso(1.0, groups="diagonals"),
         lambda: theirs.l1_regularization([], 1.0),
         lambda: theirs.L2(1.0, on=lambda name, parameter: False)(torch.nn.Linear(1, 1)),
     ],
