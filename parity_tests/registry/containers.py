@@ -80,6 +80,6 @@ def module_list(library: Library, arguments: dict[str, Any]) -> Any:
 
 
 CONTAINERS = (
-    ModuleSpecification("Sequential", models(), make=sequential, least_slope=1.0),
-    ModuleSpecification("ModuleList", models(), make=module_list, least_slope=1.0),
+    ModuleSpecification("Sequential", models(), make=sequential, smooth=False, least_slope=1.0),
+    ModuleSpecification("ModuleList", models(), make=module_list, smooth=False, least_slope=1.0),
 )
