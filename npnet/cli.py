@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Exit status after Ctrl-C, as shells count it: 128 and the number of the signal."""
 
 app = typer.Typer(
     name="npnet",
@@ -122,7 +122,7 @@ def train(
     """
     from rich.console import Console
 
-    from npnet.training import load_recipe, run_recipe
+    from npnet.training import Interrupted, load_recipe, run_recipe
 
     overrides = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     resolved = load_recipe(recipe, overrides)
@@ -135,14 +135,18 @@ def train(
         about = f": {resolved.description}" if resolved.description else ""
         errors.print(f"[bold]{resolved.name}[/bold]{about}", highlight=False)
         callbacks = [ProgressBar(errors)]
-    summary = run_recipe(
-        resolved,
-        make_engine=make_engine,
-        backend_name=backend.value,
-        data=data,
-        out=out,
-        callbacks=callbacks,
-    )
+    try:
+        summary = run_recipe(
+            resolved,
+            make_engine=make_engine,
+            backend_name=backend.value,
+            data=data,
+            out=out,
+            callbacks=callbacks,
+        )
+    except Interrupted as error:
+        _complain(error)
+        raise typer.Exit(INTERRUPTED) from error
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -198,11 +202,10 @@ def main() -> None:
     try:
         app()
     except (NpnetError, OSError) as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt as error:
-        _fail(str(error) or "interrupted", INTERRUPTED)
+        _complain(error)
+        sys.exit(1)
 
 
-def _fail(message: str, status: int) -> None:
-    print(f"npnet: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201  (the command line's own voice)
-    sys.exit(status)
+def _complain(error: BaseException) -> None:
+    """Say in one line what was wrong."""
+    typer.echo(f"npnet: {' '.join(str(error).split())}", err=True)

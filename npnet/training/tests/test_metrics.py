@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npnet.errors import RecipeError
+from npnet.training.metrics import class_weights, score
+
+
+def test_scores_by_hand():
+    targets = np.array([0, 0, 0, 1, 1, 2])
+    said = np.array([0, 0, 1, 1, 0, 0])
+    scores = score(targets, np.eye(3)[said])
+    assert scores.accuracy == 0.5
+    assert scores.confusion.tolist() == [[2, 1, 0], [1, 1, 0], [1, 0, 0]]
+    # F1 = 2 tp / (2 tp + fp + fn): 4 / 7, 2 / 4 and 0 / 1
+    assert scores.macro_f1 == pytest.approx((4 / 7 + 2 / 4 + 0) / 3)
+
+
+def test_a_class_that_does_not_occur_keeps_its_place():
+    scores = score(np.array([0, 2]), np.eye(3)[[0, 2]])
+    assert scores.confusion.shape == (3, 3)
+    assert scores.macro_f1 == pytest.approx(2 / 3)
+
+
+def test_balanced_weights_are_inverse_to_the_rows():
+    targets = np.repeat([0, 1, 2], [6, 3, 1])
+    np.testing.assert_allclose(class_weights("balanced", targets, 3), 10 / (3 * np.array([6, 3, 1])))
+
+
+def test_weights_are_taken_as_they_are_or_not_at_all():
+    assert class_weights(None, np.array([0, 1]), 2) is None
+    assert class_weights((1.0, 2.0), np.array([0, 1]), 2).tolist() == [1.0, 2.0]
+    with pytest.raises(RecipeError, match="3 weights for 2 classes"):
+        class_weights((1.0, 2.0, 3.0), np.array([0, 1]), 2)
