@@ -12,6 +12,7 @@ __all__ = [
     "ArgumentTypeError",
     "AxisError",
     "BackwardError",
+    "ConflictError",
     "DataError",
     "DataMissingError",
     "DeviceError",
@@ -40,6 +41,10 @@ class ArgumentError(NpnetError, ValueError, RuntimeError):
 
 class ArgumentTypeError(ArgumentError, TypeError):
     """An argument is of a kind that cannot be meant (text for a number, a number for an optimizer)."""
+
+
+class ConflictError(ArgumentError, AssertionError):
+    """Two arguments exclude each other (``avg_fn`` and ``multi_avg_fn``)."""
 
 
 class UnsupportedError(NpnetError, TypeError, NotImplementedError):

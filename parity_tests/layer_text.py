@@ -73,6 +73,7 @@ HOST_ONLY = (
     HostOnly("npnet/nn/utils.py", "get_total_norm", "without gradients there is no device to be like"),
     HostOnly("npnet/optim/optimizer.py", "Optimizer.state_dict", "numbers of the state stay on the host"),
     HostOnly("npnet/optim/options.py", "plain", "options are read when they are given, not at every step"),
+    HostOnly("npnet/optim/swa_utils.py", "AveragedModel.__init__", "a count of models stays on the host"),
     HostOnly("npnet/regularization/early_stopping.py", "_number", "values are compared on the host"),
 )
 

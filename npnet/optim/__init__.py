@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npnet.optim import lr_scheduler
+from npnet.optim import lr_scheduler, swa_utils
 from npnet.optim.adadelta import Adadelta
 from npnet.optim.adagrad import Adagrad
 from npnet.optim.adam import Adam
@@ -30,4 +30,5 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
 ]
