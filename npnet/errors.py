@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentError",
+    "ArgumentMissingError",
     "ArgumentTypeError",
     "AxisError",
     "BackwardError",
@@ -45,6 +46,13 @@ class ArgumentTypeError(ArgumentError, TypeError):
 
 class ConflictError(ArgumentError, AssertionError):
     """Two arguments exclude each other (``avg_fn`` and ``multi_avg_fn``)."""
+
+
+class ArgumentMissingError(ArgumentError, KeyError):
+    """A mapping of arguments lacks one (a parameter group without ``"params"``)."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return Exception.__str__(self)
 
 
 class UnsupportedError(NpnetError, TypeError, NotImplementedError):
@@ -97,7 +105,7 @@ class RecipeError(NpnetError, ValueError):
     """A recipe, or an override of one, has an unknown key or a bad value."""
 
 
-class NonFiniteError(NpnetError, FloatingPointError):
+class NonFiniteError(NpnetError, FloatingPointError, RuntimeError):
     """A loss, gradient or weight became NaN or infinite."""
 
 

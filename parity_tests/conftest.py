@@ -14,10 +14,11 @@ DEFAULT_PATH = Path(__file__).parent / "report" / "parity.csv"
 
 
 class WorkersReports:
-    """Takes the rows of a worker of pytest-xdist when it is done."""
+    """A hook of pytest-xdist, which only its controller knows."""
 
     @staticmethod
     def pytest_testnodedown(node: Any) -> None:
+        """Take the rows of a worker that is done."""
         report.merge(node.workeroutput.get("parity", ()))
 
 

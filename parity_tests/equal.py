@@ -24,8 +24,8 @@ TOLERANCES: dict[tuple[str, str], float] = {
     ("float64", "gradient"): 1e-10,
     ("float64", "buffers"): 1e-12,
     ("float64", "trajectory"): 1e-9,
-    # In float32 which library is nearer to the truth is asked elsewhere (test_precision.py), on tensors that are
-    # large enough to tell; here a disagreement by more than rounding is looked for.
+    # In float32 which library is nearer to the truth is asked in test_precision.py, on tensors that are large
+    # enough to tell; here a disagreement by more than rounding is looked for.
     ("float32", "forward"): 1e-4,
     ("float32", "gradient"): 1e-3,
     ("float32", "buffers"): 1e-4,

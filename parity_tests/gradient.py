@@ -1,8 +1,8 @@
 r"""Derivatives by differences, to check backward passes without another library.
 
-:func:`central_differences` works for any function and notices kinks; :func:`complex_step` is exact to the last
-digits, :math:`f'(x) = \mathrm{Im} f(x + ih) / h` with a tiny :math:`h`, where every operation of the function is
-analytic.
+:func:`central_differences` works for any function and notices kinks; :func:`complex_step` is exact to the
+last digits, :math:`f'(x) = \mathrm{Im} f(x + ih) / h` with a tiny :math:`h`, where every operation of the
+function is analytic.
 
 References
 ----------
@@ -22,7 +22,7 @@ __all__ = ["Differences", "central_differences", "complex_step"]
 HostArray = npt.NDArray[Any]
 
 STEP = 1e-4
-"""Of the differences, relative to the larger of 1 and the element; Richardson's error is of fourth order in it."""
+"""Of the differences, relative to the larger of 1 and the element; the error is of fourth order in it."""
 
 TINY = 1e-100
 """Of the complex step: nothing is subtracted, so nothing cancels."""
@@ -34,15 +34,15 @@ class Differences(NamedTuple):
     gradient: HostArray
     """In the shape of the array that was varied."""
     kinks: HostArray
-    """True where the function has no derivative, or one that changes within the step; ignore the gradient there."""
+    """True where there is no derivative, or one that jumps within the step; ignore the gradient there."""
 
 
 def central_differences(function: Callable[[], float], x: HostArray) -> Differences:
     r"""Differentiate a function by an array that it reads, element by element.
 
-    With :math:`D_h = (f(x + h) - f(x - h)) / 2h` the estimate is :math:`(4 D_{h/2} - D_h) / 3`.  The two one-sided
-    slopes of a smooth function differ by :math:`h f''`, half as much for half the step; at a kink their difference
-    stays (or vanishes, where the kink lies between the steps).
+    With :math:`D_h = (f(x + h) - f(x - h)) / 2h` the estimate is :math:`(4 D_{h/2} - D_h) / 3`.  The two
+    one-sided slopes of a smooth function differ by :math:`h f''`, half as much for half the step; at a kink
+    their difference stays (or vanishes, where the kink lies between the steps).
 
     Parameters
     ----------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,7 +180,9 @@ def test_batch_norm_without_momentum_averages_all_batches_equally() -> None:
     for batch in batches:
         layer(batch)
     assert_near(layer.running_mean, np.mean([b.mean(axis=0) for b in batches], axis=0), 1e-15, "mean")
-    assert_near(layer.running_var, np.mean([b.var(axis=0, ddof=1) for b in batches], axis=0), 1e-15, "variance")
+    assert_near(
+        layer.running_var, np.mean([b.var(axis=0, ddof=1) for b in batches], axis=0), 1e-15, "variance"
+    )
     assert layer.num_batches_tracked == 3
 
 

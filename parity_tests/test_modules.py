@@ -58,7 +58,10 @@ def test_called_twice_within_one_forward(name: str, device: str, data: st.DataOb
     """Both contexts are kept, and used in reverse."""
     specification, library = MODULES[name], LIBRARIES[device]
     case = data.draw(specification.cases)
-    ours, theirs = build(library, specification, case, "float64"), build(TORCH, specification, case, "float64")
+    ours, theirs = (
+        build(library, specification, case, "float64"),
+        build(TORCH, specification, case, "float64"),
+    )
 
     class Twice(nn.Module):
         def __init__(self) -> None:
@@ -75,9 +78,7 @@ def test_called_twice_within_one_forward(name: str, device: str, data: st.DataOb
     twice, batches = Twice(), case.batches[:2]
     library.seed(case.seed)
     outputs = twice(*(inputs_of(library, batch, "float64") for batch in batches))
-    cotangents = [
-        cotangent_of(output.shape, "float64", case.seed + i) for i, output in enumerate(outputs)
-    ]
+    cotangents = [cotangent_of(output.shape, "float64", case.seed + i) for i, output in enumerate(outputs)]
     found = twice.backward(tuple(map(library.array, cotangents)))
     seen = {("gradient", f"input {i}"): library.host(gradient) for i, gradient in enumerate(found)}
     seen |= {("gradient", key): value for key, value in library.gradients(ours).items()}

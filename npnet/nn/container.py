@@ -109,12 +109,12 @@ class Sequential(_Indexed):
     def _subset(self, modules: dict[str, Module]) -> Sequential:
         return type(self)(modules)
 
-    def forward(self, x: Any) -> Any:
-        """Pass `x` through the chain."""
+    def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
+        """Pass the input through the chain."""
         attributes = vars(self)
         for name in attributes["_modules"]:
-            x = attributes[name](x)
-        return x
+            input = attributes[name](input)  # noqa: A001
+        return input
 
 
 class ModuleList(_Indexed):

@@ -53,9 +53,7 @@ def models(draw: st.DrawFn) -> Case:
     batches = tuple(
         (draw(arrays((draw(st.integers(5, 20)), inputs), ("normal", "shifted"))),) for _ in range(3)
     )
-    return Case(
-        {"layers": layers}, batches, draw(seeds), draw(st.sampled_from(["add", "none", "zeros"]))
-    )
+    return Case({"layers": layers}, batches, draw(seeds), draw(st.sampled_from(["add", "none", "zeros"])))
 
 
 def sequential(library: Library, arguments: dict[str, Any]) -> Any:

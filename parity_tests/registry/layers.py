@@ -109,16 +109,18 @@ LAYERS = (
         (
             Refusal("negative size", "must not be negative", {"in_features": 3, "out_features": -1}),
             Refusal(
-                "last axis", r"in_features=4.*got.*\(3, 5\)|\(3, 5\)", {"in_features": 4, "out_features": 2},
+                "last axis",
+                r"in_features=4.*got.*\(3, 5\)|\(3, 5\)",
+                {"in_features": 4, "out_features": 2},
                 (np.ones((3, 5)),),
             ),
             Refusal(
-                "dtype", "float64 parameters and was given float32", {"in_features": 4, "out_features": 2},
+                "dtype",
+                "float64 parameters and was given float32",
+                {"in_features": 4, "out_features": 2},
                 (X.astype(np.float32),),
             ),
-            Refusal(
-                "integers", "given int64", {"in_features": 4, "out_features": 2}, (X.astype(np.int64),)
-            ),
+            Refusal("integers", "given int64", {"in_features": 4, "out_features": 2}, (X.astype(np.int64),)),
             Refusal("a list", "takes an array", {"in_features": 4, "out_features": 2}, (X.tolist(),)),
             Refusal("0-d", r"got \(\)", {"in_features": 4, "out_features": 2}, (np.array(1.0),)),
         ),
@@ -149,9 +151,7 @@ LAYERS = (
             NO_ARRAY,
         ),
     ),
-    ModuleSpecification(
-        "ReLU", elementwise(), large({}, (128, 100)), (INPLACE, NO_ARRAY), smooth=False
-    ),
+    ModuleSpecification("ReLU", elementwise(), large({}, (128, 100)), (INPLACE, NO_ARRAY), smooth=False),
     ModuleSpecification(
         "LeakyReLU",
         elementwise(negative_slope=st.sampled_from([0.0, 0.01, 0.3, -0.5, 1.5])),

@@ -168,10 +168,10 @@ LOSSES = (
             Refusal("labels of another length", r"indices of shape \(3,\)", inputs=(X, np.array([0, 1]))),
             Refusal("labels with an axis more", r"indices of shape \(3,\)", inputs=(X, LABELS[:, None])),
             Refusal("probabilities of another shape", r"\(3, 4\) and \(3, 5\)", inputs=(X, np.ones((3, 5)))),
+            Refusal("ignore_index for probabilities", "ignore_index", {"ignore_index": 1}, (X, X / 4)),
             Refusal(
-                "ignore_index for probabilities", "ignore_index", {"ignore_index": 1}, (X, X / 4)
+                "weight of another length", "does not fit 4 classes", {"weight": np.ones(3)}, (X, LABELS)
             ),
-            Refusal("weight of another length", "does not fit 4 classes", {"weight": np.ones(3)}, (X, LABELS)),
             Refusal("no class axis", "class axis", inputs=(np.array(1.0), np.array(0))),
         ),
         least_slope=1.0,
