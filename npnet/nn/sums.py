@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 
+from npnet import backend
 from npnet.backend import Array
 
 __all__ = ["column_sums"]
@@ -11,12 +15,18 @@ __all__ = ["column_sums"]
 BLOCK = 64
 
 
+@functools.lru_cache(maxsize=32)
+def _ones(n: int, dtype: np.dtype[Any], device: str) -> Array:
+    """Ones that are made once and only read."""
+    return backend.to_device(np.ones(n, dtype), device)
+
+
 def column_sums(x: Array, out: Array | None = None) -> Array:
     r"""Sum the rows of a matrix: :math:`s_j = \sum_i x_{ij}`.
 
     A matrix product with ones is the fastest way to add rows, but one long one in float32 loses digits:
-    its error grows with the number of rows.  Rows are therefore added in blocks of 64, and the blocks'
-    sums in the same way; the error then grows with the logarithm of the number of rows.
+    its error grows with the number of rows.  More than 128 rows are therefore added in blocks of 64, and the
+    blocks' sums in the same way; the error then grows with the logarithm of the number of rows.
 
     Parameters
     ----------
@@ -32,11 +42,11 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
     n, d = x.shape
     if not x.flags.c_contiguous:  # a transposed matrix: its rows lie as columns, summed pairwise
         return np.sum(x, axis=0, out=out)
-    if n <= BLOCK:
-        return np.matmul(np.ones_like(x, shape=n), x, out=out)
+    device = backend.device_of(x)
+    if n <= 2 * BLOCK:
+        return np.matmul(_ones(n, x.dtype, device), x, out=out)
     whole = n - n % BLOCK
-    blocks = x[:whole].reshape(-1, BLOCK, d)
-    partial = np.matmul(np.ones_like(x, shape=BLOCK), blocks)
+    partial = np.matmul(_ones(BLOCK, x.dtype, device), x[:whole].reshape(-1, BLOCK, d))
     sums = column_sums(partial, out=out)
     if whole < n:
         sums += column_sums(x[whole:])
