@@ -9,6 +9,7 @@ from npnet.optim.adam import Adam
 from npnet.optim.adamax import Adamax
 from npnet.optim.adamw import AdamW
 from npnet.optim.asgd import ASGD
+from npnet.optim.full_batch import minimize
 from npnet.optim.nadam import NAdam
 from npnet.optim.optimizer import Optimizer
 from npnet.optim.radam import RAdam
@@ -30,5 +31,6 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "minimize",
     "swa_utils",
 ]

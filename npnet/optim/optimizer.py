@@ -18,7 +18,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
-from npnet.errors import ArgumentError, ArgumentTypeError, DtypeError, StateError
+from npnet.errors import ArgumentError, ArgumentMissingError, ArgumentTypeError, DtypeError, StateError
 from npnet.nn.parameter import Arena, Parameter, Run, house, runs
 from npnet.optim.kernel import Rule, kernel_of, run_blocks
 from npnet.optim.options import IMPLEMENTATION_OPTIONS, check_range, plain
@@ -144,8 +144,12 @@ class Optimizer:
         ------
         ArgumentError
             If a parameter is in a group already, or an option is unknown or out of range.
+        ArgumentMissingError, ArgumentTypeError, DtypeError
+            If there is no list of parameters.
         """
         given = dict(param_group)
+        if "params" not in given:
+            raise ArgumentMissingError(f"a parameter group needs 'params', got the keys {sorted(given)}")
         params = given.pop("params")
         if isinstance(params, (set, frozenset)):
             raise ArgumentTypeError("a set of parameters has no order to save states in; pass a list")

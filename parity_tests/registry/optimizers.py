@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from math import nan
+from typing import Any
+
 from hypothesis import strategies as st
 
-from npnet.errors import UnsupportedError
+from npnet.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from parity_tests.registry.specification import OptimizerSpecification, Refusal
 
 __all__ = ["RULES"]
@@ -13,7 +17,17 @@ rates = st.sampled_from([1e-3, 0.05, 0.3, 0.9])
 decays = st.sampled_from([0.0, 0.01, 0.5, 1.0])
 """Products of rate and decay go up to 0.9: a decay of the wrong sign shows at once."""
 
+small = st.sampled_from([1e-8, 1e-3, 0.5])
+betas = st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.5), (0.9, 0.3)])
+"""Not beta2 = 0: a step then divides by the last gradient alone, and magnifies rounding at will."""
+
 COMMON = {"lr": rates, "weight_decay": decays, "maximize": st.booleans()}
+MOMENTS = {**COMMON, "betas": betas, "eps": small}
+
+
+def options(**drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Some of these options together; the others have their defaults."""
+    return st.fixed_dictionaries({}, optional=drawn)
 
 
 def fits_nesterov(options: dict[str, object]) -> bool:
@@ -21,41 +35,23 @@ def fits_nesterov(options: dict[str, object]) -> bool:
     return not options.get("nesterov") or (options.get("momentum", 0) != 0 and not options.get("dampening"))
 
 
-sgd = st.fixed_dictionaries(
-    {},
-    optional={
-        **COMMON,
-        "momentum": st.sampled_from([0.0, 0.5, 0.9]),
-        "dampening": st.sampled_from([0.0, 0.3, 1.0]),
-        "nesterov": st.booleans(),
-    },
-).filter(fits_nesterov)
+def refused(name: str, *values: Any, takes: str = "must be a number, at least 0") -> tuple[Refusal, ...]:
+    """Values of one option that PyTorch refuses too; the message must show them."""
+    return tuple(
+        Refusal(f"{name}={value!r}", f"{name} {takes}.*, got {re.escape(repr(value))}", {name: value})
+        for value in values
+    )
 
-adam = st.fixed_dictionaries(
-    {},
-    optional={
-        **COMMON,
-        "betas": st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.5), (0.9, 0.0)]),
-        "eps": st.sampled_from([1e-8, 1e-3, 0.5]),
-        "amsgrad": st.booleans(),
-    },
-)
 
-rmsprop = st.fixed_dictionaries(
-    {},
-    optional={
-        **COMMON,
-        "alpha": st.sampled_from([0.99, 0.9, 0.5]),
-        "eps": st.sampled_from([1e-8, 1e-3, 0.5]),
-        "momentum": st.sampled_from([0.0, 0.5, 0.9]),
-        "centered": st.booleans(),
-    },
-)
+def forgotten(name: str, value: Any, takes: str, reason: str) -> Refusal:
+    """A value that PyTorch takes, and should not."""
+    message = f"{takes}, got {re.escape(repr(value))}"
+    return Refusal(f"{name}={value!r}", message, {name: value}, only=ArgumentError, reason=reason)
 
-NEGATIVE = tuple(
-    Refusal(f"negative {name}", f"{name} must be a number, at least 0", {name: -0.1})
-    for name in ("lr", "weight_decay")
-)
+
+def numbers(*names: str) -> tuple[Refusal, ...]:
+    """Options that must be numbers and not negative."""
+    return tuple(refusal for name in names for refusal in refused(name, -0.1, nan, "0.1"))
 
 
 def implementation(*names: str) -> tuple[Refusal, ...]:
@@ -73,43 +69,141 @@ def implementation(*names: str) -> tuple[Refusal, ...]:
 
 
 BETAS = (
-    Refusal("beta of one", r"betas\[0\] must be .* below 1", {"betas": (1.0, 0.9)}),
-    Refusal("negative beta", r"betas\[1\] must be", {"betas": (0.9, -0.1)}),
-    Refusal("negative eps", "eps must be", {"eps": -1e-8}),
+    Refusal("beta of one", r"betas\[0\] must be .* below 1.*, got 1.0", {"betas": (1.0, 0.9)}),
+    Refusal("negative beta", r"betas\[1\] must be .*, got -0.1", {"betas": (0.9, -0.1)}),
+    Refusal("beta that is NaN", r"betas\[1\] must be .*, got nan", {"betas": (0.9, nan)}),
+    Refusal("beta that is text", r"betas\[0\] must be .*, got '0.9'", {"betas": ("0.9", 0.9)}),
+    Refusal("one beta", "betas must be two numbers, got 0.9", {"betas": 0.9}),
+    Refusal(
+        "three betas",
+        r"betas must be two numbers, got \(0.9, 0.9, 0.9\)",
+        {"betas": (0.9, 0.9, 0.9)},
+        only=ArgumentTypeError,
+        reason="PyTorch fails at the first step",
+    ),
 )
-ADAMS = (*NEGATIVE, *BETAS, *implementation("foreach", "capturable", "differentiable", "fused"))
+COMMON_REFUSALS = (*numbers("lr", "weight_decay"), *implementation("foreach", "differentiable"))
+ADAM_REFUSALS = (*COMMON_REFUSALS, *numbers("eps"), *BETAS, *implementation("capturable"))
+
+NO_CHECK = "PyTorch does not look at it"
+
+SGD = OptimizerSpecification(
+    "SGD",
+    options(
+        **COMMON,
+        momentum=st.sampled_from([0.0, 0.5, 0.9]),
+        dampening=st.sampled_from([0.0, 0.3, 1.0]),
+        nesterov=st.booleans(),
+    ).filter(fits_nesterov),
+    (
+        *(refusal for name in ("lr", "weight_decay", "momentum") for refusal in refused(name, -0.1, "0.1")),
+        *(
+            forgotten(name, nan, f"{name} must be a number.*", "PyTorch compares with 0 the other way round")
+            for name in ("lr", "weight_decay", "momentum")
+        ),
+        forgotten("dampening", nan, "dampening must be a number", NO_CHECK),
+        *implementation("foreach", "differentiable", "fused"),
+        Refusal("nesterov without momentum", "nesterov needs momentum", {"nesterov": True}),
+        Refusal(
+            "nesterov with dampening",
+            "nesterov needs momentum above 0 and dampening 0",
+            {"nesterov": True, "momentum": 0.9, "dampening": 0.1},
+        ),
+    ),
+)
+
+ADAM = options(**MOMENTS, amsgrad=st.booleans())
 
 RULES = (
+    SGD,
     OptimizerSpecification(
-        "SGD",
-        sgd,
+        "Adam",
+        st.tuples(ADAM, options(decoupled_weight_decay=st.booleans())).map(lambda both: both[0] | both[1]),
+        (*ADAM_REFUSALS, *implementation("fused")),
+    ),
+    OptimizerSpecification("AdamW", ADAM, (*ADAM_REFUSALS, *implementation("fused"))),
+    OptimizerSpecification("Adamax", options(**MOMENTS), ADAM_REFUSALS),
+    OptimizerSpecification(
+        "NAdam",
+        options(
+            **MOMENTS,
+            momentum_decay=st.sampled_from([0.0, 4e-3, 0.5]),
+            decoupled_weight_decay=st.booleans(),
+        ),
+        (*ADAM_REFUSALS, *numbers("momentum_decay")),
+    ),
+    OptimizerSpecification("RAdam", options(**MOMENTS, decoupled_weight_decay=st.booleans()), ADAM_REFUSALS),
+    OptimizerSpecification(
+        "RMSprop",
+        options(
+            **COMMON,
+            alpha=st.sampled_from([0.99, 0.9, 0.5]),
+            eps=small,
+            momentum=st.sampled_from([0.0, 0.5, 0.9]),
+            centered=st.booleans(),
+        ),
+        (*COMMON_REFUSALS, *numbers("alpha", "eps", "momentum"), *implementation("capturable")),
+    ),
+    OptimizerSpecification(
+        "Adagrad",
+        options(
+            **COMMON,
+            lr_decay=st.sampled_from([0.0, 0.01, 0.5]),
+            initial_accumulator_value=st.sampled_from([0.0, 0.1, 2.0]),
+            eps=st.sampled_from([1e-10, 1e-3, 0.5]),
+        ),
         (
-            *NEGATIVE,
-            Refusal("negative momentum", "momentum must be", {"momentum": -0.5}),
-            Refusal("nesterov without momentum", "nesterov needs momentum", {"nesterov": True}),
-            Refusal(
-                "nesterov with dampening",
-                "nesterov needs momentum above 0 and dampening 0",
-                {"nesterov": True, "momentum": 0.9, "dampening": 0.1},
-            ),
-            *implementation("foreach", "differentiable", "fused"),
+            *COMMON_REFUSALS,
+            *numbers("lr_decay", "initial_accumulator_value", "eps"),
+            *implementation("fused"),
         ),
     ),
     OptimizerSpecification(
-        "Adam",
-        st.tuples(adam, st.booleans()).map(lambda drawn: drawn[0] | {"decoupled_weight_decay": drawn[1]}),
-        ADAMS,
+        "Adadelta",
+        options(**COMMON, rho=st.sampled_from([0.9, 0.5, 0.0, 1.0]), eps=st.sampled_from([1e-6, 1e-2, 0.5])),
+        (*COMMON_REFUSALS, *numbers("rho", "eps"), *refused("rho", 1.1), *implementation("capturable")),
     ),
-    OptimizerSpecification("AdamW", adam, ADAMS),
     OptimizerSpecification(
-        "RMSprop",
-        rmsprop,
+        "ASGD",
+        options(
+            **COMMON,
+            lambd=st.sampled_from([0.0, 1e-4, 0.5, -0.1]),
+            alpha=st.sampled_from([0.75, 0.0, 1.0, -0.5]),
+            t0=st.sampled_from([1e6, 0.0, 1.5, 3]),
+        ),
         (
-            *NEGATIVE,
-            Refusal("negative alpha", "alpha must be", {"alpha": -0.1}),
-            Refusal("negative eps", "eps must be", {"eps": -1e-8}),
-            Refusal("negative momentum", "momentum must be", {"momentum": -0.5}),
-            *implementation("foreach", "capturable", "differentiable"),
+            *COMMON_REFUSALS,
+            *implementation("capturable"),
+            *(
+                forgotten(name, nan, f"{name} must be a number", NO_CHECK)
+                for name in ("lambd", "alpha", "t0")
+            ),
+        ),
+    ),
+    OptimizerSpecification(
+        "Rprop",
+        options(
+            lr=rates,
+            maximize=st.booleans(),
+            etas=st.sampled_from([(0.5, 1.2), (0.1, 3.0), (0.9, 1.01)]),
+            step_sizes=st.sampled_from([(1e-6, 50), (0.01, 0.1), (0.2, 0.2), (0, 1)]),
+        ),
+        (
+            *numbers("lr"),
+            *implementation("foreach", "differentiable", "capturable"),
+            *refused("etas", (0.0, 1.2), (0.5, 1.0), (1.2, 0.5), (1.0, 1.2), takes="must be"),
+            *refused("etas", 0.5, takes="must be two numbers"),
+            Refusal("negative eta", r"etas\[0\] must be .*, got -0.5", {"etas": (-0.5, 1.2)}),
+            Refusal("eta that is NaN", r"etas\[1\] must be .*, got nan", {"etas": (0.5, nan)}),
+            forgotten("step_sizes", (0.1, 0.01), "step_sizes must not decrease", NO_CHECK),
+            forgotten("step_sizes", 0.1, "step_sizes must be two numbers", "PyTorch fails at the first step"),
+            Refusal(
+                "negative step size",
+                r"step_sizes\[0\] must be .*, got -0.1",
+                {"step_sizes": (-0.1, 1.0)},
+                only=ArgumentError,
+                reason=NO_CHECK,
+            ),
         ),
     ),
 )
