@@ -78,14 +78,12 @@ class CosineAnnealingLR(ClosedFormLR):
     def get_lr(self) -> list[float]:
         """The next rates by the recursion, from the present ones."""
         epoch, period, low = self.last_epoch, self.T_max, self.eta_min
+        pairs = list(zip(self.base_lrs, self._present_lrs(), strict=False))  # _write sees added groups
         if (epoch - 1 - period) % (2 * period) == 0:
             rise = (1 - math.cos(math.pi / period)) / 2
-            return [
-                rate + (base - low) * rise
-                for base, rate in zip(self.base_lrs, self._present_lrs(), strict=True)
-            ]
+            return [rate + (base - low) * rise for base, rate in pairs]
         now, before = 1 + math.cos(math.pi * epoch / period), 1 + math.cos(math.pi * (epoch - 1) / period)
-        return [now / before * (rate - low) + low for rate in self._present_lrs()]
+        return [now / before * (rate - low) + low for _, rate in pairs]
 
     def _initial_lr(self) -> list[float]:
         return self._present_lrs()

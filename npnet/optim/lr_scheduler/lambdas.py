@@ -142,10 +142,8 @@ class MultiplicativeLR(_LambdasLR):
 
     def get_lr(self) -> list[float]:
         """The present rates times the functions at :attr:`last_epoch`."""
-        return [
-            rate * factor(self.last_epoch)
-            for rate, factor in zip(self._present_lrs(), self.lr_lambdas, strict=True)
-        ]
+        pairs = zip(self._present_lrs(), self.lr_lambdas, strict=False)  # _write sees added groups
+        return [rate * factor(self.last_epoch) for rate, factor in pairs]
 
     def _initial_lr(self) -> list[float]:
         return self._present_lrs()

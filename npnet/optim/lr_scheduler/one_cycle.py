@@ -150,11 +150,6 @@ class OneCycleLR(MomentumCyclingLR):
 
     def _joined(self, epoch: float, start: str, end: str) -> list[float]:
         """Each group's value on the way from ``group[phase[start]]`` to ``group[phase[end]]``."""
-        if epoch > self.total_steps:
-            raise ArgumentError(
-                f"step {epoch} of a OneCycleLR of {self.total_steps} steps: the run is over; "
-                "total_steps is the number of batches of the whole run"
-            )
         anneal = cosine if self._anneal_func_type == "cos" else linear
         begin = 0.0
         for phase in self._schedule_phases[:-1]:
@@ -163,7 +158,13 @@ class OneCycleLR(MomentumCyclingLR):
             begin = phase["end_step"]
         else:
             phase = self._schedule_phases[-1]
-        part = (epoch - begin) / (phase["end_step"] - begin)
+        length = phase["end_step"] - begin
+        if epoch > self.total_steps or length == 0:  # nothing is left to run on along
+            raise ArgumentError(
+                f"step {epoch} of a OneCycleLR of {self.total_steps} steps: the run is over; "
+                "total_steps is the number of batches of the whole run"
+            )
+        part = (epoch - begin) / length
         try:
             return [
                 anneal(group[phase[start]], group[phase[end]], part) for group in self.optimizer.param_groups
