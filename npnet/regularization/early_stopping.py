@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, SupportsFloat, get_args
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["EarlyStopping"]
 Mode = Literal["min", "max"]
 MarginMode = Literal["abs", "rel"]
 NanPolicy = Literal["bad", "stop", "raise"]
+InfinityPolicy = Literal["ordered", "stop"]
+FirstPolicy = Literal["better", "any"]
 
 
 class _Stateful(Protocol):
@@ -45,6 +48,9 @@ class EarlyStopping:
     if a `baseline` is given, by the same rule better than the baseline; any other check is bad.  The
     `patience`-th bad check in a row stops.
 
+    The defaults are the rule that is easiest to state.  The last five options are there to decide as other
+    libraries do: :mod:`npnet.dialects` turns their arguments into these.
+
     Parameters
     ----------
     patience : int
@@ -62,6 +68,17 @@ class EarlyStopping:
         The first check that counts; earlier values are not looked at.
     nan : {"bad", "stop", "raise"}, keyword-only, default "bad"
         What a NaN, which is never better, does: count as a bad check, stop at once, or raise.
+    monitor : str, optional, keyword-only
+        Which of several numbers is watched: :meth:`step` then takes a mapping of names to values too.
+    infinite : {"ordered", "stop"}, keyword-only, default "ordered"
+        What an infinity does: compare like any value, or stop at once.
+    first : {"better", "any"}, keyword-only, default "better"
+        What the first check that counts must be to give the best value: better than the worst possible one,
+        or anything, NaN included.
+    baseline_stops : bool, keyword-only, default True
+        Whether a check that beats the best value, but not the baseline, can be the one that stops.
+    stopping_threshold, divergence_threshold : float, optional, keyword-only
+        Stop at once at a value better than the first, or worse than the second.
 
     Attributes
     ----------
@@ -98,14 +115,20 @@ class EarlyStopping:
     NaN                       ``nan=``, a bad check  a bad check; if it comes  stops; a bad check with
                                                      first, the best value,    ``check_finite=False``
                                                      which nothing beats
-    infinity                  ordered like any       ordered; if it comes      stops; ordered with
-                              value                  first, the best value     ``check_finite=False``
+                                                     (``first="any"``)
+    infinity                  ``infinite=``,         ordered; if it comes      stops; ordered with
+                              ordered                first, the best value     ``check_finite=False``
     beats best, not baseline  a bad check            counted, but does not     has no baseline
                                                      stop at that check
+                                                     (``baseline_stops=False``)
     ``start_from_epoch``      yes                    yes                       no
-    stop at a threshold       no                     no                        ``stopping_threshold``,
+    stop at a threshold       as Lightning           no                        ``stopping_threshold``,
                                                                                ``divergence_threshold``
-    best weights put back     :meth:`restore`        ``restore_best_weights``  not by this callback
+    best weights put back     :meth:`restoring`, on  at the end, with          not by this callback
+                              every exit             ``restore_best_weights``
+    reset between fits        :meth:`restoring`,     yes                       no
+                              :meth:`reset`
+    state saved               :meth:`state_dict`     no                        yes
     ========================  =====================  ========================  ==========================
 
     PyTorch itself has no early stopping.  Its ``ReduceLROnPlateau`` acts at the bad epoch after the
@@ -143,6 +166,12 @@ class EarlyStopping:
         baseline: float | None = None,
         start_from_epoch: int = 0,
         nan: NanPolicy = "bad",
+        monitor: str | None = None,
+        infinite: InfinityPolicy = "ordered",
+        first: FirstPolicy = "better",
+        baseline_stops: bool = True,
+        stopping_threshold: float | None = None,
+        divergence_threshold: float | None = None,
     ) -> None:
         self.patience = _count("patience", patience, least=1)
         self.min_delta = _finite("min_delta", min_delta)
@@ -152,9 +181,15 @@ class EarlyStopping:
             )
         self.mode = _choice("mode", mode, Mode)
         self.min_delta_mode = _choice("min_delta_mode", min_delta_mode, MarginMode)
-        self.baseline = None if baseline is None else _finite("baseline", baseline)
+        self.baseline = _optional("baseline", baseline)
         self.start_from_epoch = _count("start_from_epoch", start_from_epoch, least=0)
         self.nan = _choice("nan", nan, NanPolicy)
+        self.monitor = monitor
+        self.infinite = _choice("infinite", infinite, InfinityPolicy)
+        self.first = _choice("first", first, FirstPolicy)
+        self.baseline_stops = baseline_stops
+        self.stopping_threshold = _optional("stopping_threshold", stopping_threshold)
+        self.divergence_threshold = _optional("divergence_threshold", divergence_threshold)
         self.reset()
 
     def reset(self) -> None:
@@ -166,13 +201,49 @@ class EarlyStopping:
         self.num_bad_epochs = 0
         self.stopped = False
 
-    def step(self, value: SupportsFloat, model: _Stateful | None = None) -> bool:
+    @contextmanager
+    def restoring(self, model: _Stateful, *, reset: bool = True) -> Iterator[EarlyStopping]:
+        """One fit: start anew, and put the best weights back however the block is left.
+
+        Whether the rule stops, the last epoch is reached, an error is raised or Ctrl-C is pressed, the model
+        then has the best weights; where there are none, it keeps its own.
+
+        Parameters
+        ----------
+        model : Module
+            What is restored; give it to :meth:`step` too.
+        reset : bool, keyword-only, default True
+            Forget what an earlier fit left; False continues, as from a loaded state.
+
+        Examples
+        --------
+        >>> from npnet import nn
+        >>> model, stopping = nn.Linear(1, 1, bias=False, dtype="float64"), EarlyStopping(patience=1)
+        >>> with stopping.restoring(model):
+        ...     for loss in (0.5, 0.4, 0.6):
+        ...         model.weight.data = np.array([[loss]])
+        ...         if stopping.step(loss, model):
+        ...             break
+        >>> model.weight.data
+        array([[0.4]])
+        """
+        if reset:
+            self.reset()
+        try:
+            yield self
+        finally:
+            if self.best_weights is not None:
+                self.restore(model)
+
+    def step(
+        self, value: SupportsFloat | Mapping[str, SupportsFloat], model: _Stateful | None = None
+    ) -> bool:
         """Take the value of the next check, and say whether to stop.
 
         Parameters
         ----------
-        value : float or array of one element
-            What is watched.  Reading it from a GPU waits for the device.
+        value : float or array of one element, or mapping of str to such
+            What is watched, alone or under the name `monitor`.  Reading it from a GPU waits for the device.
         model : Module, optional
             Its weights and buffers are copied when the value is better than the best one.
 
@@ -187,32 +258,61 @@ class EarlyStopping:
             If the value is NaN and ``nan="raise"``; the state is then as before.
         DtypeError, ShapeError
             If the value is not one number.
+        ArgumentError
+            If it is a mapping without the watched name.
         """
-        number = _number(value)
+        number = _number(self._watched(value))
         counts = self.epoch >= self.start_from_epoch
         is_nan = math.isnan(number)
         if counts and is_nan and self.nan == "raise":
             raise NonFiniteError(f"early stopping: the watched value is NaN at check {self.epoch}")
         self.stopped = False
         if counts:
-            improved = self._better(number, self.best)
+            improved = self._beats_best(number)
             if improved:
                 self._keep(number, model)
-            good = improved and self._better(number, self.baseline)
+            good = improved and (self.baseline is None or self._better(number, self.baseline))
             self.num_bad_epochs = 0 if good else self.num_bad_epochs + 1
-            self.stopped = self.num_bad_epochs >= self.patience or (is_nan and self.nan == "stop")
+            tired = self.num_bad_epochs >= self.patience and (self.baseline_stops or not improved)
+            self.stopped = tired or self._stops_at_once(number)
         self.epoch += 1
         return self.stopped
 
-    def _better(self, value: float, reference: float | None) -> bool:
-        """Whether a value is better than another by more than the margin; None is the worst one."""
-        sign = 1.0 if self.mode == "min" else -1.0
-        if reference is None:
-            return sign * value < math.inf
+    def _watched(self, value: Any) -> Any:
+        """The one value among several that is watched."""
+        if not isinstance(value, Mapping):
+            return value
+        if self.monitor is None or self.monitor not in value:
+            raise ArgumentError(
+                f"early stopping watches monitor={self.monitor!r}, got {', '.join(map(repr, value))}"
+            )
+        return value[self.monitor]
+
+    def _beats_best(self, value: float) -> bool:
+        if self.best is None:
+            return self.first == "any" or self._sign * value < math.inf
+        return self._better(value, self.best)
+
+    def _stops_at_once(self, value: float) -> bool:
+        """Whether a value stops by itself, without patience; NaN compares as neither better nor worse."""
+        if (math.isnan(value) and self.nan == "stop") or (math.isinf(value) and self.infinite == "stop"):
+            return True
+        reached, diverged = self.stopping_threshold, self.divergence_threshold
+        return (reached is not None and self._sign * value < self._sign * reached) or (
+            diverged is not None and self._sign * value > self._sign * diverged
+        )
+
+    @property
+    def _sign(self) -> float:
+        """What turns larger-is-better into smaller-is-better."""
+        return 1.0 if self.mode == "min" else -1.0
+
+    def _better(self, value: float, reference: float) -> bool:
+        """Whether a value is better than another by more than the margin."""
         # An infinite best has no fraction to take; any finite margin from it decides alike.
         relative = self.min_delta_mode == "rel" and math.isfinite(reference)
         margin = self.min_delta * abs(reference) if relative else self.min_delta
-        return sign * value + margin < sign * reference
+        return self._sign * value + margin < self._sign * reference
 
     def _keep(self, value: float, model: _Stateful | None) -> None:
         self.best, self.best_epoch = value, self.epoch
@@ -284,6 +384,10 @@ def _finite(name: str, value: float) -> float:
     if not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         raise ArgumentError(f"{name} must be a finite number, got {value!r}")
     return float(value)
+
+
+def _optional(name: str, value: float | None) -> float | None:
+    return None if value is None else _finite(name, value)
 
 
 def _count(name: str, value: int, *, least: int) -> int:

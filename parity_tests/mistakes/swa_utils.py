@@ -7,6 +7,7 @@ from parity_tests.mistakes import Mistake
 __all__ = ["MISTAKES"]
 
 FILE = "npnet/optim/swa_utils.py"
+SWALR = "npnet/optim/lr_scheduler/swalr.py"
 TESTS = "parity_tests/test_swa_utils.py"
 AVERAGE = f"{TESTS}::test_an_average_is_pytorch_s_at_every_update"
 SCHEDULE = f"{TESTS}::test_swalr_is_pytorch_s_at_every_step"
@@ -121,35 +122,35 @@ MISTAKES: list[Mistake] = [
     # SWALR
     Mistake(
         "the cosine has no half",
-        FILE,
+        SWALR,
         "(1 - math.cos(math.pi * tau)) / 2",
         "1 - math.cos(math.pi * tau)",
         SCHEDULE,
     ),
     Mistake(
         "annealing is a step late",
-        FILE,
+        SWALR,
         "return self._rates(self._step_count)",
         "return self._rates(self._step_count - 1)",
         SCHEDULE,
     ),
     Mistake(
         "no epochs of annealing do not act at once",
-        FILE,
+        SWALR,
         "self._rates(1 if self.anneal_epochs == 0 else 0)",
         "self._rates(0)",
         SCHEDULE,
     ),
     Mistake(
         "the recursion starts from the present rate",
-        FILE,
+        SWALR,
         "(lr - alpha * swa_lr) / (1 - alpha)",
         "lr",
         SCHEDULE,
     ),
     Mistake(
         "annealing goes past its end",
-        FILE,
+        SWALR,
         "max(0.0, min(1.0, step / max(1, self.anneal_epochs)))",
         "max(0.0, step / max(1, self.anneal_epochs))",
         SCHEDULE,

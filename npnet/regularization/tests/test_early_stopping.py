@@ -117,6 +117,55 @@ def test_a_nan_before_the_first_check_that_counts_is_not_looked_at() -> None:
         assert stopping.best_epoch == 1
 
 
+@pytest.mark.parametrize(("mode", "worst"), [("min", math.inf), ("max", -math.inf)])
+def test_the_first_check_may_be_the_best_whatever_it_is(mode: Any, worst: float) -> None:
+    for first in (worst, math.nan, 1.0):
+        anything = EarlyStopping(2, mode=mode, first="any")
+        anything.step(first)
+        assert anything.best_epoch == 0
+        assert anything.num_bad_epochs == 0
+    for first in (worst, math.nan):
+        better = EarlyStopping(2, mode=mode)
+        better.step(first)
+        assert better.best_epoch is None
+    nothing_beats_nan = EarlyStopping(2, mode=mode, first="any")
+    assert [nothing_beats_nan.step(value) for value in (math.nan, 1.0, -1.0)] == [False, False, True]
+
+
+def test_a_check_that_beats_the_best_but_not_the_baseline_may_be_spared() -> None:
+    history = (1.0, 0.9, 0.8, 0.8)
+    for stops, expected in ((True, [False, True, True, True]), (False, [False, False, False, True])):
+        stopping = EarlyStopping(2, baseline=0.5, baseline_stops=stops)
+        assert [stopping.step(value) for value in history] == expected
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_thresholds_and_infinities_stop_at_once(sign: float) -> None:
+    mode: Any = "min" if sign > 0 else "max"
+    thresholds: Any = {"stopping_threshold": sign * 0.5, "divergence_threshold": sign * 2.0}
+    for value in (0.25, 2.25, math.inf):
+        assert EarlyStopping(9, mode=mode, **thresholds).step(sign * value)
+    for value in (0.5, 2.0, math.nan):
+        assert not EarlyStopping(9, mode=mode, **thresholds).step(sign * value)
+    for value, stops in ((math.inf, True), (-math.inf, True), (math.nan, False), (1.0, False)):
+        assert EarlyStopping(9, mode=mode, infinite="stop").step(value) is stops
+        assert EarlyStopping(9, mode=mode).step(value) is False
+
+
+def test_one_of_several_numbers_is_watched() -> None:
+    stopping = EarlyStopping(1, mode="max", monitor="accuracy")
+    stopping.step({"loss": 0.1, "accuracy": np.float32(0.5)})
+    assert stopping.best == 0.5
+    stopping.step(0.75)
+    assert stopping.best == 0.75
+    before = stopping.state_dict()
+    with pytest.raises(errors.ArgumentError, match="monitor='accuracy', got 'loss'"):
+        stopping.step({"loss": 0.1})
+    with pytest.raises(errors.ArgumentError, match="monitor=None, got 'loss'"):
+        EarlyStopping(1).step({"loss": 0.1})
+    assert stopping.state_dict() == before
+
+
 def model_of(seed: int) -> nn.Sequential:
     """A model whose weights and buffers are all drawn, and of two dtypes."""
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, dtype="float64"), nn.Linear(4, 2))
@@ -146,6 +195,48 @@ def test_restore_puts_every_bit_of_weights_and_buffers_back() -> None:
     model[0].weight.data += 1  # and the copy is not the model's
     stopping.restore(model)
     assert state_of(model) == best
+
+
+@pytest.mark.parametrize("leave", ["stopped", "end", "error", "interrupt"])
+def test_the_best_weights_come_back_on_every_exit(leave: str) -> None:
+    model, stopping = model_of(0), EarlyStopping(2)
+    stopping.step(0.0)  # an earlier fit, to be forgotten
+    raised = {"error": errors.NonFiniteError("loss"), "interrupt": KeyboardInterrupt()}.get(leave)
+    best = {}
+
+    def fit() -> None:
+        with stopping.restoring(model) as rule:
+            assert rule is stopping
+            for epoch, loss in enumerate((1.0, 0.5, 0.7, 0.8)):
+                model.load_state_dict(model_of(epoch).state_dict())
+                if loss == 0.5:
+                    best.update(state_of(model))
+                if stopping.step(loss, model) and leave == "stopped":
+                    break
+                if raised is not None and epoch == 2:
+                    raise raised
+
+    if raised is None:
+        fit()
+    else:
+        with pytest.raises(type(raised)):
+            fit()
+    assert stopping.best_epoch == 1
+    assert state_of(model) == best
+
+
+def test_a_fit_without_a_best_keeps_its_weights_and_a_resumed_one_its_state() -> None:
+    model, stopping = model_of(0), EarlyStopping(3)
+    before = state_of(model)
+    with stopping.restoring(model):
+        stopping.step(math.nan, model)
+    assert state_of(model) == before
+    with stopping.restoring(model, reset=False):
+        stopping.step(math.nan, model)
+    assert (stopping.epoch, stopping.num_bad_epochs) == (2, 2)
+    with stopping.restoring(model):
+        pass
+    assert stopping.epoch == 0
 
 
 def test_restore_with_nothing_to_restore_says_why() -> None:
@@ -229,6 +320,10 @@ def test_a_value_that_is_no_number_is_refused_and_changes_nothing() -> None:
         ({"baseline": math.nan}, "baseline must be a finite number, got nan"),
         ({"start_from_epoch": -1}, "start_from_epoch must be an integer of at least 0, got -1"),
         ({"nan": "ignore"}, "nan must be 'bad' or 'stop' or 'raise', got 'ignore'"),
+        ({"infinite": "bad"}, "infinite must be 'ordered' or 'stop', got 'bad'"),
+        ({"first": "best"}, "first must be 'better' or 'any', got 'best'"),
+        ({"stopping_threshold": math.nan}, "stopping_threshold must be a finite number, got nan"),
+        ({"divergence_threshold": math.inf}, "divergence_threshold must be a finite number, got inf"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], message: str) -> None:
