@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from npnet.backend import Array
 
-__all__ = ["confusion_figure", "curves_figure"]
+__all__ = ["caption", "confusion_figure", "curves_figure", "new_figure"]
 
-TRAIN, VALIDATION, KEPT, RATE = "#1f6fb4", "#d1602b", "#555555", "#4a8f3c"
+TRAIN, VALIDATION, KEPT, RATE, MOMENTUM = "#1f6fb4", "#d1602b", "#555555", "#4a8f3c", "#7a5195"
 
 
 def curves_figure(
@@ -36,7 +36,7 @@ def curves_figure(
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    figure = _figure(10.0, 7.5)
+    figure = new_figure(10.0, 7.5)
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 3, 1.3]})
     for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
         for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
@@ -61,7 +61,7 @@ def curves_figure(
         if kept_epoch:
             axes.axvline(kept_epoch, color=KEPT, linestyle="--", label=f"kept: epoch {kept_epoch}")
     loss.legend(loc="upper right")
-    _caption(figure, title, note)
+    caption(figure, title, note)
     return figure
 
 
@@ -82,7 +82,7 @@ def confusion_figure(confusion: Array, class_names: tuple[str, ...], title: str,
     members = confusion.sum(axis=1, keepdims=True)
     shares = confusion / np.maximum(members, 1)
     size = 3.5 + 0.65 * len(class_names)
-    figure = _figure(max(size + 1.0, 7.0), size)
+    figure = new_figure(max(size + 1.0, 7.0), size)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     positions = range(len(class_names))
@@ -103,11 +103,11 @@ def confusion_figure(confusion: Array, class_names: tuple[str, ...], title: str,
         )
     bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), shrink=0.85)
     bar.set_label("share of the true class")
-    _caption(figure, title, note)
+    caption(figure, title, note)
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """A figure of its own, without pyplot's state and without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -123,7 +123,8 @@ def _line(frame: pd.DataFrame) -> dict[str, Any]:
     return {"marker": "o" if len(frame) <= 30 else None, "markersize": 3.5}
 
 
-def _caption(figure: Figure, title: str, note: str) -> None:
+def caption(figure: Figure, title: str, note: str) -> None:
+    """Write a title over the panels and a note under them."""
     figure.suptitle(title, fontsize=13, fontweight="bold")
     width = int(figure.get_figwidth() * 13)
     figure.supxlabel("\n".join(textwrap.wrap(note, width)), fontsize=9, color="#333333")

@@ -46,6 +46,7 @@ __all__ = [
     "RegularizationSettings",
     "TrainingSettings",
     "load_recipe",
+    "read_schedule",
     "recipe_names",
 ]
 
@@ -81,6 +82,10 @@ def _schedule(cls: Any, options: dict[str, Any]) -> Any:
 
 def _make(cls: Any, options: dict[str, Any]) -> Any:
     return cls(**options)
+
+
+SCHEDULE = choice(named(SCHEDULES), _schedule, given=GIVEN_TO_SCHEDULES)
+"""How a schedule is read."""
 
 
 def _find_features(path: str, kind: Any) -> Any:
@@ -232,9 +237,7 @@ class Recipe:
     training: TrainingSettings = setting(table(TrainingSettings))
     description: str = setting(text, "")
     seed: int = setting(whole(), 0)
-    scheduler: Choice | None = setting(
-        optional(choice(named(SCHEDULES), _schedule, given=GIVEN_TO_SCHEDULES)), None
-    )
+    scheduler: Choice | None = setting(optional(SCHEDULE), None)
     regularization: RegularizationSettings = setting(table(RegularizationSettings), RegularizationSettings())
 
     def __post_init__(self) -> None:
@@ -299,6 +302,26 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     for override in overrides:
         _override(values, override)
     return read(Recipe, "", values)
+
+
+def read_schedule(name: str, settings: Iterable[str] = ()) -> Choice:
+    """Check a schedule's name and written settings, each ``"key=value"``, as a recipe's are checked.
+
+    Raises
+    ------
+    RecipeError
+        If the schedule or an argument is not known, or not accepted.
+
+    Examples
+    --------
+    >>> read_schedule("StepLR", ["step_size=10"])
+    Choice(kind='StepLR', options={'step_size': 10})
+    """
+    values: dict[str, Any] = {"kind": name}
+    for setting_ in settings:
+        _override(values, setting_)
+    chosen: Choice = SCHEDULE("scheduler", values)
+    return chosen
 
 
 def _content(source: str | Path) -> tuple[str, str]:
