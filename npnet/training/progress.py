@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar"]
 
-REDRAW_SECONDS = 0.1
+REDRAW_SECONDS = 0.5
+"""Drawing takes milliseconds, as long as many steps."""
 
 
 class ProgressBar(Callback):
@@ -57,7 +58,7 @@ class ProgressBar(Callback):
             self._bar.start()
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
-        """Redraw, ten times a second at most."""
+        """Redraw, twice a second at most."""
         now = time.perf_counter()
         if self._console.is_terminal and now - self._drawn >= REDRAW_SECONDS:
             self._drawn = now
