@@ -88,10 +88,10 @@ MISTAKES: list[Mistake] = [
     ),
     # ExponentialLR
     Mistake(
-        "ExponentialLR is an epoch late",
+        "ExponentialLR is an epoch early",
         DECAY,
         "self.gamma**epoch",
-        "self.gamma ** (epoch - 1)",
+        "self.gamma ** (epoch + 1)",
         CLOSED + "[ExponentialLR]",
     ),
     Mistake(
@@ -227,7 +227,7 @@ MISTAKES: list[Mistake] = [
         CYCLIC,
         "        self.base_lrs = base_lrs  # an earlier schedule may have left another initial_lr\n",
         "",
-        CHAIN,
+        f"{PARITY}::test_a_cycle_keeps_its_own_rates_after_another_schedule[CyclicLR-arguments0]",
     ),
     # OneCycleLR
     Mistake(
