@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,17 +95,24 @@ def keras_trajectory(
     name: str, options: Mapping[str, Any], start: HostArray, gradients: Sequence[HostArray]
 ) -> list[HostArray]:
     """The weights after each step of a Keras optimizer, in float64."""
-    keras = load_keras()
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    try:
-        weight = keras.Variable(start, dtype="float64")
+    with _keras_in_float64() as keras:
+        weight = keras.Variable(start)
         optimizer = getattr(keras.optimizers, name)(**options)
         seen = []
         for gradient in gradients:
             optimizer.apply([torch.tensor(gradient)], [weight])
             seen.append(_host(weight))
         return seen
+
+
+@contextmanager
+def _keras_in_float64() -> Iterator[Any]:
+    """Keras with its default type set, since what is asked of a layer alone does not reach its inputs."""
+    keras = load_keras()
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        yield keras
     finally:
         keras.config.set_floatx(before)
 
@@ -118,9 +126,10 @@ def keras_batch_norm(
     options: Mapping[str, Any], batches: Sequence[HostArray]
 ) -> tuple[list[HostArray], HostArray, HostArray]:
     """Outputs in training, and the moving mean and variance afterwards, in float64."""
-    layer = load_keras().layers.BatchNormalization(dtype="float64", **options)
-    outputs = [layer(torch.tensor(batch), training=True).detach().numpy() for batch in batches]
-    return outputs, _host(layer.moving_mean), _host(layer.moving_variance)
+    with _keras_in_float64() as keras:
+        layer = keras.layers.BatchNormalization(**options)
+        outputs = [layer(torch.tensor(batch), training=True).detach().numpy() for batch in batches]
+        return outputs, _host(layer.moving_mean), _host(layer.moving_variance)
 
 
 DECISIONS: dict[str, Callable[[Mapping[str, Any], Sequence[float]], int | None]] = {

@@ -230,19 +230,21 @@ def batch_norm_equations(
 
 
 @both
-@given(seed=seeds, momentum=st.floats(0.0, 0.99), epsilon=st.floats(1e-5, 1.0), rows=st.integers(2, 6))
+@given(seed=seeds, momentum=st.floats(0.0, 0.99), epsilon=st.floats(1e-3, 1.0), rows=st.integers(2, 6))
 def test_batch_norm_is_keras_s(source: str, seed: int, momentum: float, epsilon: float, rows: int) -> None:
     batches = list(np.random.default_rng(seed).normal(size=(4, rows, 3)))
+    # Keras takes moments in float32, whatever the type of its inputs.
+    tolerance = 1e-10 if source == "equations" else 1e-4
     outputs, mean, variance = (
         batch_norm_equations(momentum, epsilon, batches)
         if source == "equations"
         else peers.keras_batch_norm({"momentum": momentum, "epsilon": epsilon}, batches)
     )
     layer = nn.BatchNorm1d(3, dtype="float64", **dialects.keras_batch_norm(momentum, epsilon))
-    np.testing.assert_allclose([layer(batch) for batch in batches], outputs, rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(layer.running_mean, mean, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose([layer(batch) for batch in batches], outputs, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(layer.running_mean, mean, rtol=tolerance, atol=tolerance)
     moved = dialects.keras_moving_variance(layer.running_var, momentum, len(batches), rows)
-    np.testing.assert_allclose(moved, variance, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(moved, variance, rtol=tolerance, atol=tolerance)
 
 
 # ---------------------------------------------------------------- plateaus

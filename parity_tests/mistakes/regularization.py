@@ -248,7 +248,7 @@ MISTAKES: list[Mistake] = [
         PENALTY,
         "np.subtract(w, rate * self.gradient(w), out=w)",
         "np.add(w, rate * self.gradient(w), out=w)",
-        f"{FORMS}::test_under_plain_sgd_all_but_the_proximal_form_coincide",
+        f"{FORMS}::test_under_plain_sgd_term_coupled_decoupled_and_one_factor_coincide",
     ),
     Mistake(
         "decoupled decay forgets the learning rate",

@@ -349,6 +349,7 @@ def test_only_the_proximal_form_leaves_zeros() -> None:
 
 def test_each_parameter_has_the_rate_of_its_group() -> None:
     a, b = Parameter(np.ones(2)), Parameter(np.ones(2))
+    house([a, b])  # end to end, in one run but for their rates
     optimizer = optim.SGD([{"params": [a], "lr": 0.5}, {"params": [b], "lr": 0.25}], lr=1.0)
     a.grad, b.grad = np.zeros(2), np.zeros(2)
     L2(0.5).decay_([a, b], optimizer)
