@@ -1,0 +1,321 @@
+"""Planted mistakes in layers, losses, containers and parameters."""
+
+from __future__ import annotations
+
+from parity_tests.mistakes import Mistake
+
+__all__ = ["MISTAKES"]
+
+ACTIVATION = "npnet/nn/activation.py"
+CLIPPING = "npnet/nn/utils.py"
+CROSS_ENTROPY = "npnet/nn/cross_entropy.py"
+DROPOUT = "npnet/nn/dropout.py"
+INIT = "npnet/nn/init.py"
+LINEAR = "npnet/nn/linear.py"
+LOSS = "npnet/nn/loss.py"
+MODULE = "npnet/nn/module.py"
+NORMALIZATION = "npnet/nn/normalization.py"
+PARAMETER = "npnet/nn/parameter.py"
+SUMS = "npnet/nn/sums.py"
+
+MODULES = "parity_tests/test_modules.py"
+PROTOCOL = "parity_tests/test_protocol.py"
+CLIPS = "parity_tests/test_clipping.py"
+
+
+def parity(name: str) -> str:
+    """The test of one class against PyTorch."""
+    return f"{MODULES}::test_values_gradients_and_buffers[cpu-{name}]"
+
+
+def difference(name: str) -> str:
+    """The test of one class against differences of itself."""
+    return f"parity_tests/test_gradient.py::test_backward_is_the_difference_of_forward[{name}]"
+
+
+MISTAKES: list[Mistake] = [
+    # BatchNorm
+    Mistake(
+        "the running variance lacks Bessel's correction",
+        NORMALIZATION,
+        "variance * (m / (m - 1))",
+        "variance",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "epsilon outside the root",
+        NORMALIZATION,
+        "1 / np.sqrt(variance + eps)",
+        "1 / (np.sqrt(variance) + eps)",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "the term of xhat is missing",
+        NORMALIZATION,
+        "grad_input = centred * along_channels(grad_gamma * inverse_std / -m, g)",
+        "grad_input = np.zeros_like(g)",
+        difference("BatchNorm1d"),
+    ),
+    Mistake(
+        "the term of the mean is missing",
+        NORMALIZATION,
+        "    grad_input -= along_channels(grad_beta / m, g)  # - mean(g)\n",
+        "",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "no momentum: the share counts from zero",
+        NORMALIZATION,
+        "share = 1 / count if self.momentum is None",
+        "share = 1 / (count + 1) if self.momentum is None",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "Keras's momentum",
+        NORMALIZATION,
+        "else self.momentum\n",
+        "else 1 - self.momentum\n",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "the running statistics never move",
+        NORMALIZATION,
+        "if self.training and self.running_mean is not None:",
+        "if False:",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "the running statistics move in evaluation too",
+        NORMALIZATION,
+        "if self.training and self.running_mean is not None:",
+        "if self.running_mean is not None:",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "evaluation goes back as training does",
+        NORMALIZATION,
+        "self.save(centred, inverse_std, own)",
+        "self.save(centred, inverse_std, True)",
+        parity("BatchNorm1d"),
+    ),
+    Mistake(
+        "gamma's gradient forgets the deviation",
+        NORMALIZATION,
+        "channel_sums(g * centred) * inverse_std",
+        "channel_sums(g * centred)",
+        difference("BatchNorm1d"),
+    ),
+    # Dropout
+    Mistake(
+        "backward forgets the mask",
+        DROPOUT,
+        "else masked(grad_output, keep, self.p)",
+        "else grad_output / (1.0 - self.p)",
+        parity("Dropout"),
+    ),
+    Mistake(
+        "backward forgets the scale",
+        DROPOUT,
+        "else masked(grad_output, keep, self.p)",
+        "else grad_output * keep",
+        parity("Dropout"),
+    ),
+    Mistake("dropout does not scale", DROPOUT, "1.0 / (1.0 - p)", "1.0", parity("Dropout")),
+    Mistake(
+        "p is the chance to stay", DROPOUT, "bernoulli(1.0 - self.p,", "bernoulli(self.p,", parity("Dropout")
+    ),
+    Mistake("dropout in evaluation", DROPOUT, "if not self.training or (", "if (", parity("Dropout")),
+    # Linear and activations
+    Mistake(
+        "the bias learns the mean",
+        LINEAR,
+        "self.bias.accumulate(column_sums, g)",
+        "self.bias.accumulate(column_sums, g / len(g))",
+        parity("Linear"),
+    ),
+    Mistake("the last rows are not summed", SUMS, "if whole < n:", "if whole > n:", parity("Linear")),
+    Mistake(
+        "one long sum in float32",
+        SUMS,
+        "BLOCK = 64",
+        "BLOCK = 10**9",
+        "parity_tests/test_precision.py::test_column_sums_are_as_exact_as_pytorch_s[1000]",
+    ),
+    Mistake("ReLU at the kink", ACTIVATION, "return g * (y > 0)", "return g * (y >= 0)", parity("ReLU")),
+    Mistake(
+        "leaky ReLU leaks at zero only going back",
+        ACTIVATION,
+        "return g * _leaky_slope(x, negative_slope)",
+        "return g * (x > 0)",
+        parity("LeakyReLU"),
+    ),
+    Mistake(
+        "the logistic slope lacks y", ACTIVATION, "g * (y * (1 - y))", "g * (1 - y)", difference("Sigmoid")
+    ),
+    Mistake("tanh's slope lacks a square", ACTIVATION, "g * (1 - y * y)", "g * (1 - y)", parity("Tanh")),
+    # Losses
+    Mistake("the factor two of the square", LOSS, "(2.0 * seed)", "seed", difference("MSELoss")),
+    Mistake(
+        "the mean's gradient is the sum's",
+        LOSS,
+        'return grad_output / divisor if self.reduction == "mean" else grad_output',
+        "return grad_output",
+        parity("MSELoss"),
+    ),
+    Mistake(
+        "backward forgets pos_weight",
+        LOSS,
+        "share = 1.0 if self.pos_weight is None else 1 + (self.pos_weight - 1) * target",
+        "share = 1.0",
+        parity("BCEWithLogitsLoss"),
+    ),
+    Mistake(
+        "pos_weight weighs the negatives too",
+        LOSS,
+        "share = 1.0 if pos_weight is None else 1 + (pos_weight - 1) * target",
+        "share = 1.0 if pos_weight is None else pos_weight",
+        parity("BCEWithLogitsLoss"),
+    ),
+    Mistake(
+        "backward forgets the weight",
+        LOSS,
+        "slope = self.weight * slope",
+        "pass",
+        difference("BCEWithLogitsLoss"),
+    ),
+    Mistake(
+        "ignored samples count in the mean",
+        CROSS_ENTROPY,
+        "divisor = np.sum(kept)",
+        "divisor = np.sum(np.ones_like(kept))",
+        parity("CrossEntropyLoss"),
+    ),
+    Mistake(
+        "the weighted mean divides by n",
+        CROSS_ENTROPY,
+        "divisor = np.sum(kept)",
+        "divisor = np.sum(counts.astype(x.dtype))",
+        parity("CrossEntropyLoss"),
+    ),
+    Mistake(
+        "smoothing goes to the other classes only",
+        CROSS_ENTROPY,
+        "self.label_smoothing / len(t)",
+        "self.label_smoothing / max(len(t) - 1, 1)",
+        parity("CrossEntropyLoss"),
+    ),
+    Mistake(
+        "smoothed labels keep their whole weight",
+        CROSS_ENTROPY,
+        "t * (1.0 - self.label_smoothing) + ",
+        "t + ",
+        parity("CrossEntropyLoss"),
+    ),
+    Mistake(
+        "probabilities are taken to sum to one",
+        CROSS_ENTROPY,
+        "slopes *= np.sum(q, axis=0) / total",
+        "slopes *= 1 / total",
+        difference("CrossEntropyLoss"),
+    ),
+    Mistake(
+        "logits are not shifted",
+        CROSS_ENTROPY,
+        "shifted = x - np.max(x, axis=0)",
+        "shifted = x - np.min(x, axis=0)",
+        parity("CrossEntropyLoss"),
+    ),
+    # Contexts and gradients
+    Mistake(
+        "contexts are popped in the wrong order",
+        MODULE,
+        "return stack.pop()",
+        "return stack.pop(0)",
+        f"{MODULES}::test_called_twice_within_one_forward[cpu-Linear]",
+    ),
+    Mistake(
+        "an earlier pass leaves its contexts",
+        MODULE,
+        "            contexts.stack.clear()\n",
+        "",
+        f"{PROTOCOL}::test_backward_needs_a_forward_call_of_its_own[Tanh]",
+    ),
+    Mistake(
+        "no_grad keeps contexts",
+        MODULE,
+        "        if not current_pass.recording:\n            return\n",
+        "",
+        f"{PROTOCOL}::test_backward_needs_a_forward_call_of_its_own[ReLU]",
+    ),
+    Mistake(
+        "the chain stops one child too early",
+        MODULE,
+        "range(len(children) - 1, first - 1, -1)",
+        "range(len(children) - 1, first, -1)",
+        parity("Sequential"),
+    ),
+    Mistake(
+        "gradients overwrite each other",
+        PARAMETER,
+        "np.add(place, function(*operands), out=place)",
+        "function(*operands, out=place)",
+        f"{PROTOCOL}::test_two_backwards_add[Linear]",
+    ),
+    Mistake(
+        "gradients that were dropped are added to",
+        PARAMETER,
+        "        if set_to_none:\n            self.has_grad = False",
+        "        if set_to_none:\n            pass",
+        parity("Linear"),
+    ),
+    Mistake(
+        "frozen parameters learn",
+        PARAMETER,
+        "        if not self.requires_grad:\n            return\n",
+        "",
+        f"{PROTOCOL}::test_frozen_parameters_get_no_gradient[Linear]",
+    ),
+    Mistake(
+        "runs reach across a change of key",
+        PARAMETER,
+        "parameter.offset == stop and own_key == key",
+        "parameter.offset == stop",
+        "parity_tests/test_optimizer_lives.py::test_trajectories[cpu-SGD]",
+    ),
+    Mistake(
+        "runs reach across a gap",
+        PARAMETER,
+        "parameter.arena is arena and parameter.offset == stop and",
+        "parameter.arena is arena and",
+        "parity_tests/test_arena.py::test_neighbours_form_one_run_and_a_gap_parts_them",
+    ),
+    # Initial values and clipping
+    Mistake(
+        "fan-in and fan-out are exchanged",
+        INIT,
+        "return shape[1] * field, shape[0] * field",
+        "return shape[0] * field, shape[1] * field",
+        "parity_tests/test_init.py::test_variance_and_shape_of_the_distribution[None-lecun_normal_]",
+    ),
+    Mistake(
+        "the uniform bound is the deviation",
+        INIT,
+        "bound = math.sqrt(3.0) * _kaiming_std",
+        "bound = _kaiming_std",
+        "parity_tests/test_init.py::test_a_new_linear_layer_has_pytorch_s_values[True]",
+    ),
+    Mistake(
+        "clipping scales small gradients up",
+        CLIPPING,
+        "np.minimum(max_norm / (total + 1e-6), 1.0)",
+        "max_norm / (total + 1e-6)",
+        f"{CLIPS}::test_norm[cpu]",
+    ),
+    Mistake(
+        "clipping forgets the small number",
+        CLIPPING,
+        "(total + 1e-6)",
+        "np.maximum(total, 1e-300)",
+        f"{CLIPS}::test_norm[cpu]",
+    ),
+]
