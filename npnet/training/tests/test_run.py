@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 
 import numpy as np
 import pandas as pd
@@ -165,7 +164,7 @@ class At(Callback):
 
 def test_ctrl_c_keeps_what_was_done(tmp_path):
     def interrupt(trainer):
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match=r"interrupted in epoch 2; what was done lies in .*run"):
         run(tmp_path / "run", callbacks=[At(2, interrupt)])
