@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
+# One thread a worker: more of them only get in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help train test lint types parity thorough docs wheel clean
@@ -28,7 +30,7 @@ train: $(VENV)/.core ## train the galaxies on NumPy, with no download
 	$(BIN)/npnet train galaxies
 
 test: lint types docs ## the whole suite: linters, types, the book, every test and the parity with PyTorch
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n $(WORKERS) --quiet
+	HYPOTHESIS_PROFILE=ci $(PYTEST)
 
 lint: $(VENV)/.test ## style, and the direction of imports
 	$(BIN)/ruff check .
@@ -39,10 +41,10 @@ types: $(VENV)/.test ## mypy, strict
 	$(BIN)/mypy
 
 parity: $(VENV)/.test ## only the parity with PyTorch
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest parity_tests -n $(WORKERS) --quiet
+	HYPOTHESIS_PROFILE=ci $(PYTEST) parity_tests
 
 thorough: $(VENV)/.test ## the heavy Hypothesis profile, and every planted mistake
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n $(WORKERS) --quiet
+	HYPOTHESIS_PROFILE=thorough $(PYTEST)
 
 docs: $(VENV)/.test ## build the book into docs/_build
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
