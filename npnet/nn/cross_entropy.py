@@ -217,8 +217,8 @@ class CrossEntropyLoss(Loss):
         if not by_index:
             if self.ignore_index >= 0:
                 raise ArgumentError(
-                    f"ignore_index={self.ignore_index} needs class indices as target; probabilities have none "
-                    "to ignore, so leave it out"
+                    f"ignore_index={self.ignore_index} needs class indices as target; probabilities have "
+                    "none to ignore, so leave it out"
                 )
             self._check_pair(x, target)
             return
