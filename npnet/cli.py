@@ -144,8 +144,8 @@ def train(
             out=out,
             callbacks=callbacks,
         )
-    except Interrupted as error:
-        _complain(error)
+    except KeyboardInterrupt as error:
+        _complain(error if isinstance(error, Interrupted) else "interrupted")
         raise typer.Exit(INTERRUPTED) from error
     if as_json:
         typer.echo(json.dumps(summary))
@@ -247,6 +247,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _complain(error: BaseException) -> None:
+def _complain(error: BaseException | str) -> None:
     """Say in one line what was wrong."""
     typer.echo(f"npnet: {' '.join(str(error).split())}", err=True)

@@ -13,8 +13,9 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from npnet.backend import Array
 from npnet.random import ReplayGenerator, stream
-from npnet.training.engine import Engine, Evaluation, Step, Task
+from npnet.training.engine import Engine, Evaluation, Step
 from npnet.training.numpy_engine import EVALUATION_ROWS
+from npnet.training.task import Task
 from torchref import penalties
 from torchref.convert import to_torch
 from torchref.state import to_arrays, to_tensors

@@ -10,12 +10,13 @@ Examples
 from __future__ import annotations
 
 from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
-from npnet.training.engine import Engine, Evaluation, Step, Task
-from npnet.training.experiment import Interrupted, make_task, run_recipe, splits
+from npnet.training.engine import Engine, Evaluation, Step
+from npnet.training.experiment import Interrupted, run_recipe
 from npnet.training.model import MLP
 from npnet.training.numpy_engine import NumpyEngine
 from npnet.training.recipe import Recipe, load_recipe, recipe_names
 from npnet.training.run import RunFolder, load_weights
+from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import History, Trainer
 
 __all__ = [

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from npnet.errors import NonFiniteError
 from npnet.regularization import EarlyStopping
 
@@ -22,6 +24,8 @@ __all__ = ["Callback", "KeepWeights", "StopAtNaN", "StopEarly"]
 
 STEPS_BETWEEN_LOOKS = 50
 """On a device that works behind the program's back the loss is read so often, since reading waits."""
+
+ADVICE = "a smaller learning rate or regularization.clip_grad_norm=1 may help"
 
 
 class Callback:
@@ -41,7 +45,7 @@ class Callback:
 
 
 class StopAtNaN(Callback):
-    """Stop when a loss becomes NaN or infinite, and say where.
+    """Stop when a loss or a weight becomes NaN or infinite, and say where.
 
     Raises
     ------
@@ -58,17 +62,23 @@ class StopAtNaN(Callback):
             self._look(trainer, trainer.running.loss, " or up to 49 steps before")
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
-        """Look at the losses of the epoch."""
+        """Look at the losses of the epoch, and at the weights that it ended with."""
         self._look(trainer, measured["train_loss"], " or before")
         self._look(trainer, measured.get("validation_loss", 0.0), ", on the validation part")
+        for name, values in trainer.engine.state_dict().items():  # no loss has seen the last step's weights
+            if not np.isfinite(values).all():
+                raise NonFiniteError(
+                    f"{name} became NaN or infinite in epoch {trainer.epoch}, at its last step or before "
+                    f"(learning rate {trainer.engine.lr:.3g}): {ADVICE}"
+                )
 
     @staticmethod
     def _look(trainer: Trainer, loss: float, where: str) -> None:
         if not math.isfinite(loss):
+            step = f"step {trainer.running.steps} of {trainer.engine.task.steps_per_epoch}{where}"
             raise NonFiniteError(
-                f"the loss became {loss} in epoch {trainer.epoch}, at step {trainer.running.steps} of "
-                f"{trainer.engine.task.steps_per_epoch}{where} (learning rate {trainer.engine.lr:.3g}): "
-                "a smaller optimizer.lr or regularization.clip_grad_norm=1 may help"
+                f"the loss became {loss} in epoch {trainer.epoch}, at {step} "
+                f"(learning rate {trainer.engine.lr:.3g}): {ADVICE}"
             )
 
 

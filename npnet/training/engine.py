@@ -2,100 +2,23 @@
 
 The trainer knows epochs, metrics and when to stop; an *engine* knows arrays.  There is one for NumPy and
 CuPy in :mod:`npnet.training.numpy_engine`; ``torchref`` has one for PyTorch.  All of them start from the same
-:class:`Task`, which holds the data, the initial weights and the recipe, and walk the rows in the same order,
-which :meth:`Engine.batches` draws on the host.
+:class:`~npnet.training.task.Task` and walk its batches.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
-from npnet import nn
 from npnet.backend import Array
-from npnet.data.loader import DataLoader, TensorDataset
-from npnet.errors import ShapeError
-from npnet.training.recipe import Recipe
+from npnet.training.task import Task
 
-__all__ = ["Engine", "Evaluation", "Step", "Task"]
+__all__ = ["Engine", "Evaluation", "Step"]
 
 EVERY_BATCH = ("OneCycleLR", "CyclicLR")
 """Schedules that take a step after every batch; the others after every epoch."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What every engine is given.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What to do.
-    model : Module
-        On the host, with its initial weights; an engine moves or converts it.
-    inputs : ndarray, shape (N, ...)
-        All rows, on the host: float32 features, or images as uint8.
-    targets : ndarray of int64, shape (N,)
-        Their classes.
-    rows : mapping of str to ndarray
-        Row numbers of ``"train"``, ``"validation"`` and ``"test"``; a part may be empty.
-    transform : callable, optional
-        Makes float32 of shape ``(n, d)`` of some rows of `inputs`, a batch at a time; None where `inputs`
-        have that form already.
-    class_weight : ndarray of float64, shape (C,), optional
-        Weights of the classes in the loss.
-
-    Raises
-    ------
-    ShapeError
-        If the last batch of an epoch would be a single row, and the model has BatchNorm.
-    """
-
-    recipe: Recipe
-    model: nn.Module
-    inputs: Array
-    targets: Array
-    rows: Mapping[str, Array]
-    transform: Callable[[Array], Array] | None = None
-    class_weight: Array | None = None
-
-    def __post_init__(self) -> None:
-        left = len(self.rows["train"]) % self.batch_size
-        alone = self.batch_size == 1 or (left == 1 and not self.recipe.training.drop_last)
-        if alone and any(isinstance(module, nn.BatchNorm1d) for module in self.model.modules()):
-            raise ShapeError(
-                f"{len(self.rows['train'])} training rows in batches of {self.batch_size} leave one row "
-                "alone, and BatchNorm1d needs more than one in training: set training.drop_last=true, or "
-                "another training.batch_size"
-            )
-
-    @property
-    def batch_size(self) -> int:
-        """Rows in a batch."""
-        size = self.recipe.training.batch_size
-        return len(self.rows["train"]) if size == "full" else int(size)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
-        whole, rest = divmod(len(self.rows["train"]), self.batch_size)
-        return whole if self.recipe.training.drop_last or rest == 0 else whole + 1
-
-    def batches(self) -> Iterator[Array]:
-        """Row numbers of one pass over the training part, a batch at a time, in a new order.
-
-        The order is drawn from the stream ``shuffle`` on the host, so it is the same for every engine.
-        """
-        loader = DataLoader(
-            TensorDataset(self.rows["train"]),
-            batch_size=self.batch_size,
-            shuffle=True,
-            drop_last=self.recipe.training.drop_last,
-        )
-        return (rows for (rows,) in loader)
 
 
 class Step(NamedTuple):

@@ -1,4 +1,4 @@
-"""From a recipe to a run: data, split, features, training, test, and the folder that keeps it all."""
+"""A recipe's run, from the data to the folder that keeps it all."""
 
 from __future__ import annotations
 
@@ -14,88 +14,25 @@ import numpy as np
 import npnet.data
 from npnet._version import __version__
 from npnet.backend import Array
-from npnet.data import Dataset, Features, Split, make_features, stratified_folds, stratified_split
-from npnet.errors import NonFiniteError, RecipeError
+from npnet.data import Dataset, Split
+from npnet.errors import NonFiniteError
 from npnet.random import manual_seed
 from npnet.regularization import EarlyStopping
 from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
-from npnet.training.engine import Engine, Task
+from npnet.training.engine import Engine
 from npnet.training.figures import confusion_figure, curves_figure
-from npnet.training.metrics import class_weights, score
+from npnet.training.metrics import score
 from npnet.training.numpy_engine import NumpyEngine
 from npnet.training.recipe import Recipe
 from npnet.training.run import RunFolder
+from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
 
-__all__ = ["Interrupted", "make_task", "run_recipe", "splits"]
+__all__ = ["Interrupted", "run_recipe"]
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C ended a training; its folder has everything up to the last whole epoch."""
-
-
-def splits(recipe: Recipe, dataset: Dataset) -> list[Split]:
-    """The parts of a dataset that a recipe asks for: one split, or one a fold.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its ``data`` table says how.
-    dataset : Dataset
-        Rows of one group stay in one part.
-
-    Raises
-    ------
-    RecipeError
-        If folds are asked for, and the dataset brings its own test part.
-    ArgumentError
-        If the rows cannot be cut in that way.
-    """
-    settings, groups = recipe.data, dataset.groups
-    if settings.folds is None:
-        return [
-            stratified_split(
-                dataset.targets, settings.validation, settings.test, groups=groups, held_out=dataset.held_out
-            )
-        ]
-    if dataset.held_out is not None:
-        raise RecipeError(f"data.folds: {dataset.name} brings its own test part; leave data.folds out")
-    parts = []
-    for rest, test in stratified_folds(dataset.targets, settings.folds, groups=groups):
-        inner = stratified_split(
-            dataset.targets[rest], settings.validation, 0.0, groups=None if groups is None else groups[rest]
-        )
-        parts.append(Split(rest[inner.train], rest[inner.validation], test))
-    return parts
-
-
-def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Features]:
-    """What an engine needs, and the features that were fitted for it on the training part alone.
-
-    Tables become features at once.  Images stay bytes; the task's ``transform`` makes floats of a batch.
-
-    Raises
-    ------
-    DataError, DtypeError
-        If the features are not for such inputs.
-    RecipeError
-        If there is not one class weight for each class.
-    """
-    features = make_features(recipe.data.features.kind, **recipe.data.features.options)
-    targets, n_classes = dataset.targets[split.train], len(dataset.class_names)
-    images = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else None
-    table: Any = dataset.inputs
-    features.fit(table.iloc[split.train] if images is None else images[split.train], targets)
-    task = Task(
-        recipe=recipe,
-        model=recipe.model.build(len(features.feature_names), n_classes),
-        inputs=features.transform(table) if images is None else images,
-        targets=dataset.targets,
-        rows=split._asdict(),
-        transform=None if images is None else features.transform,
-        class_weight=class_weights(recipe.regularization.class_weight, targets, n_classes),
-    )
-    return task, features
 
 
 def run_recipe(
@@ -171,7 +108,7 @@ class _Experiment:
         """Train once a fold, each in a folder of its own, and put the tests together."""
         folder.write_recipe(self.recipe)
         folds = [
-            self.run(split, folder.fold(number), time.perf_counter(), f", fold {number} of {len(parts)}")
+            self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}")
             for number, split in enumerate(parts, start=1)
         ]
         tests = [fold["test"] for fold in folds]
@@ -201,7 +138,7 @@ class _Experiment:
             "test": test,
             "seconds": seconds,
         }
-        self._draw_confusion(folder, confusion, f", {len(folds)} folds", test)
+        self._draw_confusion(folder, confusion, f"{len(folds)} folds", test)
         folder.write_summary(summary)
         return summary
 
@@ -212,7 +149,7 @@ class _Experiment:
         folder.write_recipe(self.recipe)
         folder.write_features(features.state())
         keep, watching = self._callbacks(folder)
-        trainer = Trainer(engine, watching)
+        trainer = Trainer(engine, watching, name=which)
         ready = time.perf_counter()
         failure: BaseException | None = None
         try:
@@ -290,7 +227,7 @@ class _Experiment:
 
     def _title(self, which: str) -> str:
         simulated = " (simulated data)" if self.dataset.simulated else ""
-        return f"{self.recipe.name}{simulated} on {self.backend_name}{which}"
+        return f"{self.recipe.name}{simulated} on {self.backend_name}{which and ', ' + which}"
 
     def _note(self) -> str:
         data = self.dataset

@@ -11,7 +11,8 @@ from npnet import backend, nn, optim, regularization
 from npnet.backend import Array
 from npnet.nn.context import no_grad
 from npnet.nn.utils import clip_grad_norm_, clip_grad_value_
-from npnet.training.engine import Engine, Evaluation, Step, Task
+from npnet.training.engine import Engine, Evaluation, Step
+from npnet.training.task import Task
 
 __all__ = ["NumpyEngine"]
 
@@ -36,7 +37,7 @@ class NumpyEngine(Engine):
 
     Examples
     --------
-    >>> from npnet.training.recipe import load_recipe
+    >>> from npnet.training import load_recipe
     >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
     >>> rows = {"train": np.arange(4), "validation": np.arange(2), "test": np.arange(0)}
     >>> recipe = load_recipe("digits", ["scheduler=none"])

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar"]
 
+LINES = 20
+"""About so many epochs of a training are told one by one."""
+
 REDRAW_SECONDS = 0.5
 """Drawing takes milliseconds, as long as many steps."""
 
 
 class ProgressBar(Callback):
-    """Loss, accuracy, rows a second and time left; on a terminal as a bar, else a line an epoch.
+    """Loss, accuracy, rows a second and time left as a bar, on a terminal; and a line for some of the epochs.
 
     Parameters
     ----------
@@ -54,6 +57,9 @@ class ProgressBar(Callback):
         self._bar_task = self._bar.add_task(
             "", total=steps, epoch="", loss=math.nan, accuracy=math.nan, speed=0.0
         )
+        self._shown = 0
+        if trainer.name:
+            self._console.print(trainer.name, highlight=False)
         if self._console.is_terminal:
             self._bar.start()
 
@@ -75,8 +81,20 @@ class ProgressBar(Callback):
             )
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
-        """Say what the epoch came to."""
+        """Say what the epoch came to, unless there are many."""
         self._rows += trainer.running.rows
+        if trainer.epoch == 1 or trainer.epoch % math.ceil(trainer.epochs / LINES) == 0:
+            self._say(trainer, measured)
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Say what the last epoch came to, and take the bar away."""
+        if trainer.history.rows and self._shown < len(trainer.history):
+            self._say(trainer, trainer.history.rows[-1])
+        self._bar.stop()
+        self._bar.remove_task(self._bar_task)
+
+    def _say(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
+        self._shown = int(measured["epoch"])
         figures = [f"loss {measured['train_loss']:.4f}  accuracy {measured['train_accuracy']:.2%}"]
         if "validation_loss" in measured:
             figures.append(
@@ -84,10 +102,5 @@ class ProgressBar(Callback):
                 f"accuracy {measured['validation_accuracy']:.2%}"
             )
         figures.append(f"lr {measured['lr']:.2e}  {measured['rows_per_second']:,.0f} rows/s")
-        epoch = f"epoch {trainer.epoch:>{len(str(trainer.epochs))}}/{trainer.epochs}"
+        epoch = f"epoch {self._shown:>{len(str(trainer.epochs))}}/{trainer.epochs}"
         self._console.print(f"{epoch}  {'   '.join(figures)}", highlight=False, soft_wrap=True)
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """Take the bar away."""
-        self._bar.stop()
-        self._bar.remove_task(self._bar_task)

@@ -168,7 +168,7 @@ class RegularizationSettings:
     clip_grad_value: float | None = setting(optional(number(0.0, above=True)), None)
     label_smoothing: float = setting(number(0.0, below=1.0), 0.0)
     class_weight: str | tuple[float, ...] | None = setting(
-        optional(either(several(number(0.0)), ("balanced",))), None
+        optional(either(several(number(0.0)), "a list of weights, one a class", "balanced")), None
     )
     early_stopping: EarlyStoppingSettings | None = setting(optional(table(EarlyStoppingSettings)), None)
 
@@ -192,7 +192,7 @@ class TrainingSettings:
     """
 
     epochs: int = setting(whole(1))
-    batch_size: int | str = setting(either(whole(1), ("full",)), 128)
+    batch_size: int | str = setting(either(whole(1), "a whole number, 1 or more", "full"), 128)
     drop_last: bool = setting(flag, False)
     dtype: str = setting(one_of("float32", "float64"), "float32")
     monitor: str = setting(one_of(*METRICS), "validation_loss")

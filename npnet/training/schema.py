@@ -223,13 +223,15 @@ def optional(check: Check) -> Check:
     return lambda path, value: None if value == ABSENT else check(path, value)
 
 
-def either(first: Check, words: tuple[str, ...]) -> Check:
-    """One of some words, or what another check accepts."""
+def either(first: Check, accepted: str, word: str) -> Check:
+    """A certain word, or what another check accepts, which is `accepted`."""
 
     def check(path: str, value: Any) -> Any:
-        if not isinstance(value, str):
-            return first(path, value)
-        return one_of(*words)(path, value)
+        if value == word:
+            return value
+        if isinstance(value, str):
+            raise _refused(path, f"{accepted}, or {word!r}", value)
+        return first(path, value)
 
     return check
 

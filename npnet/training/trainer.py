@@ -92,6 +92,8 @@ class Trainer:
         What computes; it holds the task, and with it the recipe.
     callbacks : sequence of Callback
         Who is told of steps and epochs, in this order.
+    name : str, keyword-only
+        Which of several trainings this is, for people.
 
     Attributes
     ----------
@@ -117,8 +119,9 @@ class Trainer:
     ['train_loss', 'train_accuracy', 'validation_loss', 'validation_accuracy']
     """
 
-    def __init__(self, engine: Engine, callbacks: Sequence[Callback] = ()) -> None:
+    def __init__(self, engine: Engine, callbacks: Sequence[Callback] = (), *, name: str = "") -> None:
         self.engine = engine
+        self.name = name
         self.callbacks = tuple(callbacks)
         self.history = History()
         self.epoch = 0
@@ -176,4 +179,4 @@ class Trainer:
             return {}
         loss, logits = self.engine.evaluate("validation")
         hits = np.count_nonzero(logits.argmax(axis=1) == self.engine.task.targets[rows])
-        return {"validation_loss": loss, "validation_accuracy": hits / len(rows)}
+        return {"validation_loss": loss, "validation_accuracy": int(hits) / len(rows)}

@@ -117,6 +117,13 @@ def test_evaluation_changes_nothing_and_sees_the_part():
     np.testing.assert_array_equal(evaluation.logits, model(x))
 
 
+def test_steps_after_an_evaluation_are_taken_in_training_mode():
+    engine = NumpyEngine(make_task())
+    engine.evaluate("validation")
+    engine.train_batch(np.arange(8))
+    assert engine.state_dict()["1.num_batches_tracked"] == 1
+
+
 def test_one_seed_gives_one_run_and_another_seed_another():
     weights = []
     for seed in (0, 0, 1):
@@ -227,6 +234,26 @@ def test_a_learning_rate_that_is_too_large_ends_with_the_last_good_weights():
     task = make_task("optimizer=SGD", "optimizer.lr=1e30", "model.batch_norm=false")
     engine, keep = NumpyEngine(task), KeepWeights()
     with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="in epoch 1"):
+        Trainer(engine, [StopAtNaN(), keep]).fit()
+    assert keep.epoch == 0
+    assert all(np.isfinite(array).all() for array in engine.state_dict().values())
+
+
+def test_weights_that_the_last_step_spoilt_are_not_kept():
+    rows = {"train": np.arange(30), "validation": np.arange(0), "test": np.arange(0)}
+    task = make_task(
+        "optimizer=SGD",
+        "optimizer.lr=1e39",  # more than float32 holds
+        "training.batch_size=full",
+        "data.validation=0",
+        "regularization.early_stopping=none",
+        rows=rows,
+    )
+    engine, keep = NumpyEngine(task), KeepWeights()
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(NonFiniteError, match="weight became NaN or infinite in epoch 1"),
+    ):
         Trainer(engine, [StopAtNaN(), keep]).fit()
     assert keep.epoch == 0
     assert all(np.isfinite(array).all() for array in engine.state_dict().values())

@@ -1,0 +1,163 @@
+"""From a recipe and its data to what is trained: parts, features, initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npnet import nn
+from npnet.backend import Array
+from npnet.data import (
+    DataLoader,
+    Dataset,
+    Features,
+    Split,
+    TensorDataset,
+    make_features,
+    stratified_folds,
+    stratified_split,
+)
+from npnet.errors import RecipeError, ShapeError
+from npnet.training.metrics import class_weights
+from npnet.training.recipe import Recipe
+
+__all__ = ["Task", "make_task", "splits"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every engine is given.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    model : Module
+        On the host, with its initial weights; an engine moves or converts it.
+    inputs : ndarray, shape (N, ...)
+        All rows, on the host: float32 features, or images as uint8.
+    targets : ndarray of int64, shape (N,)
+        Their classes.
+    rows : mapping of str to ndarray
+        Row numbers of ``"train"``, ``"validation"`` and ``"test"``; a part may be empty.
+    transform : callable, optional
+        Makes float32 of shape ``(n, d)`` of some rows of `inputs`, a batch at a time; None where `inputs`
+        have that form already.
+    class_weight : ndarray of float64, shape (C,), optional
+        Weights of the classes in the loss.
+
+    Raises
+    ------
+    ShapeError
+        If the last batch of an epoch would be a single row, and the model has BatchNorm.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    inputs: Array
+    targets: Array
+    rows: Mapping[str, Array]
+    transform: Callable[[Array], Array] | None = None
+    class_weight: Array | None = None
+
+    def __post_init__(self) -> None:
+        left = len(self.rows["train"]) % self.batch_size
+        alone = self.batch_size == 1 or (left == 1 and not self.recipe.training.drop_last)
+        if alone and any(isinstance(module, nn.BatchNorm1d) for module in self.model.modules()):
+            raise ShapeError(
+                f"{len(self.rows['train'])} training rows in batches of {self.batch_size} leave one row "
+                "alone, and BatchNorm1d needs more than one in training: set training.drop_last=true, or "
+                "another training.batch_size"
+            )
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a batch."""
+        size = self.recipe.training.batch_size
+        return len(self.rows["train"]) if size == "full" else int(size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        whole, rest = divmod(len(self.rows["train"]), self.batch_size)
+        return whole if self.recipe.training.drop_last or rest == 0 else whole + 1
+
+    def batches(self) -> Iterator[Array]:
+        """Row numbers of one pass over the training part, a batch at a time, in a new order.
+
+        The order is drawn from the stream ``shuffle`` on the host, so it is the same for every engine.
+        """
+        loader = DataLoader(
+            TensorDataset(self.rows["train"]),
+            batch_size=self.batch_size,
+            shuffle=True,
+            drop_last=self.recipe.training.drop_last,
+        )
+        return (rows for (rows,) in loader)
+
+
+def splits(recipe: Recipe, dataset: Dataset) -> list[Split]:
+    """The parts of a dataset that a recipe asks for: one split, or one a fold.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its ``data`` table says how.
+    dataset : Dataset
+        Rows of one group stay in one part.
+
+    Raises
+    ------
+    RecipeError
+        If folds are asked for, and the dataset brings its own test part.
+    ArgumentError
+        If the rows cannot be cut in that way.
+    """
+    settings, groups = recipe.data, dataset.groups
+    if settings.folds is None:
+        return [
+            stratified_split(
+                dataset.targets, settings.validation, settings.test, groups=groups, held_out=dataset.held_out
+            )
+        ]
+    if dataset.held_out is not None:
+        raise RecipeError(f"data.folds: {dataset.name} brings its own test part; leave data.folds out")
+    parts = []
+    for rest, test in stratified_folds(dataset.targets, settings.folds, groups=groups):
+        inner = stratified_split(
+            dataset.targets[rest], settings.validation, 0.0, groups=None if groups is None else groups[rest]
+        )
+        parts.append(Split(rest[inner.train], rest[inner.validation], test))
+    return parts
+
+
+def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Features]:
+    """What an engine needs, and the features that were fitted for it on the training part alone.
+
+    Tables become features at once.  Images stay bytes; the task's ``transform`` makes floats of a batch.
+
+    Raises
+    ------
+    DataError, DtypeError
+        If the features are not for such inputs.
+    RecipeError
+        If there is not one class weight for each class.
+    """
+    features = make_features(recipe.data.features.kind, **recipe.data.features.options)
+    targets, n_classes = dataset.targets[split.train], len(dataset.class_names)
+    images = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else None
+    table: Any = dataset.inputs
+    features.fit(table.iloc[split.train] if images is None else images[split.train], targets)
+    task = Task(
+        recipe=recipe,
+        model=recipe.model.build(len(features.feature_names), n_classes),
+        inputs=features.transform(table) if images is None else images,
+        targets=dataset.targets,
+        rows=split._asdict(),
+        transform=None if images is None else features.transform,
+        class_weight=class_weights(recipe.regularization.class_weight, targets, n_classes),
+    )
+    return task, features
