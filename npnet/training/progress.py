@@ -90,7 +90,8 @@ class ProgressBar(Callback):
         """Say what the last epoch came to, and take the bar away."""
         if trainer.history.rows and self._shown < len(trainer.history):
             self._say(trainer, trainer.history.rows[-1])
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
         self._bar.remove_task(self._bar_task)
 
     def _say(self, trainer: Trainer, measured: Mapping[str, float]) -> None:

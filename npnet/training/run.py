@@ -31,17 +31,17 @@ DEFAULT_PARENT = Path("runs")
 class RunFolder(Callback):
     """Where a run is kept; as a callback, it writes the metrics down as training goes.
 
-    ==================== =============================================================================
-    file                 content
-    ==================== =============================================================================
-    ``recipe.toml``      the resolved recipe: every setting, overrides applied
-    ``features.json``    what the features learned from the training part
-    ``metrics.csv``      a row an epoch, appended when the epoch ends
-    ``weights.safetensors``  the weights that are kept, and under ``epoch`` of its metadata which they are
-    ``curves.png``       losses, accuracies and learning rate
-    ``confusion.png``    which classes are taken for which, on the test part
-    ``summary.json``     everything that the closing table says
-    ==================== =============================================================================
+    ======================= =============================================================================
+    file                    content
+    ======================= =============================================================================
+    ``recipe.toml``         the resolved recipe: every setting, overrides applied
+    ``features.json``       what the features learned from the training part
+    ``metrics.csv``         a row an epoch, appended when the epoch ends
+    ``weights.safetensors`` the weights that are kept, and under ``epoch`` of its metadata which they are
+    ``curves.png``          losses, accuracies and learning rate
+    ``confusion.png``       which classes are taken for which, on the test part
+    ``summary.json``        everything that the closing table says
+    ======================= =============================================================================
 
     All but the metrics are written aside, synced and renamed, so that a file is there whole or not at all.
 

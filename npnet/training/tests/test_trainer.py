@@ -321,6 +321,19 @@ def test_a_penalty_enters_the_gradient_and_not_the_loss():
     assert engine.penalty() == pytest.approx(0.5 * float(np.square(weights).sum()))
 
 
+def test_the_step_takes_the_regularized_gradient():
+    overrides = ("optimizer=SGD", "optimizer.lr=0.5", 'regularization.penalty={kind = "L2", lamb = 0.5}')
+    engine = NumpyEngine(make_task(*overrides, "regularization.clip_grad_norm=0.1"))
+    before = {name: parameter.data.copy() for name, parameter in engine.model.named_parameters()}
+    engine.train_batch(np.arange(8))
+    total = 0.0
+    for name, parameter in engine.model.named_parameters():
+        step = (before[name] - parameter.data) / 0.5
+        np.testing.assert_allclose(step, parameter.grad, rtol=0, atol=1e-6)
+        total += float(np.square(step).sum())
+    assert math.sqrt(total) == pytest.approx(0.1, rel=1e-3)
+
+
 def test_gradients_are_clipped_by_norm_and_by_value():
     _, _, plain = step_of()
     _, _, by_norm = step_of("regularization.clip_grad_norm=0.01")
