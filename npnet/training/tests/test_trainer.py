@@ -334,6 +334,13 @@ def test_the_step_takes_the_regularized_gradient():
     assert math.sqrt(total) == pytest.approx(0.1, rel=1e-3)
 
 
+def test_every_step_starts_from_no_gradient():
+    engine, _, first = step_of()
+    engine.train_batch(np.arange(8))  # the rate is 0: the weights have not moved
+    second = np.concatenate([parameter.grad.ravel() for parameter in engine.model.parameters()])
+    np.testing.assert_array_equal(first, second)
+
+
 def test_gradients_are_clipped_by_norm_and_by_value():
     _, _, plain = step_of()
     _, _, by_norm = step_of("regularization.clip_grad_norm=0.01")
