@@ -120,7 +120,7 @@ class EarlyStopping:
                               ordered                first, the best value     ``check_finite=False``
     beats best, not baseline  a bad check            counted, but does not     has no baseline
                                                      stop at that check
-                                                     (``baseline_stops=False``)
+                                                     (``baseline_stops=``)
     ``start_from_epoch``      yes                    yes                       no
     stop at a threshold       as Lightning           no                        ``stopping_threshold``,
                                                                                ``divergence_threshold``
