@@ -28,7 +28,7 @@ class Outcome(Enum):
 
     PASSED = 40
     FAILED = 41
-    """By an assertion, as a test notices a mistake."""
+    """By an assertion, or an error of npnet's own where PyTorch raises none: the mistake was noticed."""
     BROKEN = 42
     """By anything else: an import that failed, a test that was not found."""
 
@@ -78,15 +78,17 @@ def run(tests: list[str], tree: Path) -> tuple[Outcome, str]:
 
 
 class _Watch:
-    """Notes whether a test failed otherwise than by an assertion."""
+    """Notes whether a test failed otherwise than a mistake makes it fail."""
 
     def __init__(self) -> None:
         self.broken = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
+        from npnet.errors import NpnetError  # the copy's
+
         assert call.excinfo is not None
-        self.broken |= not call.excinfo.errisinstance((AssertionError, pytest.fail.Exception))
+        self.broken |= not call.excinfo.errisinstance((AssertionError, pytest.fail.Exception, NpnetError))
 
 
 def _child(tree: str, tests: list[str], log: str) -> None:

@@ -30,11 +30,6 @@ def options(**drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
     return st.fixed_dictionaries({}, optional=drawn)
 
 
-def fits_nesterov(options: dict[str, object]) -> bool:
-    """Whether SGD takes these options together."""
-    return not options.get("nesterov") or (options.get("momentum", 0) != 0 and not options.get("dampening"))
-
-
 def refused(name: str, *values: Any, takes: str = "must be a number, at least 0") -> tuple[Refusal, ...]:
     """Values of one option that PyTorch refuses too; the message must show them."""
     return tuple(
@@ -89,12 +84,12 @@ NO_CHECK = "PyTorch does not look at it"
 
 SGD = OptimizerSpecification(
     "SGD",
-    options(
-        **COMMON,
-        momentum=st.sampled_from([0.0, 0.5, 0.9]),
-        dampening=st.sampled_from([0.0, 0.3, 1.0]),
-        nesterov=st.booleans(),
-    ).filter(fits_nesterov),
+    options(**COMMON, momentum=st.sampled_from([0.0, 0.5, 0.9]), dampening=st.sampled_from([0.0, 0.3, 1.0]))
+    | st.builds(
+        lambda drawn, momentum: {**drawn, "momentum": momentum, "nesterov": True},
+        options(**COMMON),
+        st.sampled_from([0.5, 0.9]),
+    ),
     (
         *(refusal for name in ("lr", "weight_decay", "momentum") for refusal in refused(name, -0.1, "0.1")),
         *(
@@ -160,23 +155,24 @@ RULES = (
     ),
     OptimizerSpecification(
         "Adadelta",
-        options(**COMMON, rho=st.sampled_from([0.9, 0.5, 0.0, 1.0]), eps=st.sampled_from([1e-6, 1e-2, 0.5])),
+        options(**COMMON, rho=st.sampled_from([0.9, 0.5, 0.1, 1.0]), eps=st.sampled_from([1e-6, 1e-2, 0.5])),
         (*COMMON_REFUSALS, *numbers("rho", "eps"), *refused("rho", 1.1), *implementation("capturable")),
     ),
     OptimizerSpecification(
         "ASGD",
         options(
             **COMMON,
-            lambd=st.sampled_from([0.0, 1e-4, 0.5, -0.1]),
-            alpha=st.sampled_from([0.75, 0.0, 1.0, -0.5]),
+            lambd=st.sampled_from([0.0, 1e-4, 0.5]),
+            alpha=st.sampled_from([0.75, 0.0, 1.0, 2.0]),
             t0=st.sampled_from([1e6, 0.0, 1.5, 3]),
         ),
         (
             *COMMON_REFUSALS,
             *implementation("capturable"),
-            *(
-                forgotten(name, nan, f"{name} must be a number", NO_CHECK)
-                for name in ("lambd", "alpha", "t0")
+            *(forgotten(name, nan, f"{name} must be a number", NO_CHECK) for name in ("alpha", "t0")),
+            forgotten("lambd", nan, "lambd must be a number, at least 0.*", NO_CHECK),
+            forgotten(
+                "lambd", -0.1, "lambd must be a number, at least 0.*", "the rate grows, then is complex"
             ),
         ),
     ),
