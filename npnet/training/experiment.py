@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,10 @@ def run_recipe(
         manual_seed(recipe.seed)
         parts = splits(recipe, dataset)
         experiment = _Experiment(recipe, dataset, make_engine, backend_name, tuple(callbacks))
-        if recipe.data.folds is None:
-            return experiment.run(parts[0], folder, began)
-        return experiment.run_folds(parts, folder, began)
+        with _limited_threads(recipe.training.threads):
+            if recipe.data.folds is None:
+                return experiment.run(parts[0], folder, began)
+            return experiment.run_folds(parts, folder, began)
     finally:
         folder.discard_if_empty()
 
@@ -256,6 +258,16 @@ class _Experiment:
             confusion, self.dataset.class_names, self._title(which), figures + self._note()
         )
         folder.write_figure("confusion.png", figure)
+
+
+def _limited_threads(limit: int | None) -> AbstractContextManager[Any]:
+    """At most so many threads in the numerical libraries that are loaded by now."""
+    if limit is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no hints
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limit)
+    return limits
 
 
 def _status(failure: BaseException | None) -> str:

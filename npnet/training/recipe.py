@@ -189,6 +189,10 @@ class TrainingSettings:
         Of weights and activations.
     monitor : str
         What early stopping and ReduceLROnPlateau watch, a column of the history.
+    threads : int, optional
+        Of the matrix library; left out, it takes what the machine has.  Small matrices are multiplied as fast
+        by one thread, which then does not wait for others on a busy machine; and rounding, hence the exact
+        weights, may depend on their number.
     """
 
     epochs: int = setting(whole(1))
@@ -196,6 +200,7 @@ class TrainingSettings:
     drop_last: bool = setting(flag, False)
     dtype: str = setting(one_of("float32", "float64"), "float32")
     monitor: str = setting(one_of(*METRICS), "validation_loss")
+    threads: int | None = setting(optional(whole(1)), None)
 
     @property
     def mode(self) -> Literal["min", "max"]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_info
 
 from npnet import manual_seed
 from npnet.data import features_from_state, load
@@ -284,6 +285,38 @@ def test_what_is_simulated_is_called_so(tmp_path, monkeypatch, drawn):
 def test_what_is_observed_is_not_called_simulated(tmp_path, drawn):
     run(tmp_path / "run")
     assert not any("simulated" in text for caption in drawn for text in caption)
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "kept"),
+    [
+        ("patience = 1, min_delta = 100", 2, 1),  # after the first epoch nothing is better by 100
+        ("patience = 2, min_delta = 100", 3, 1),
+        ("patience = 1, min_delta = 100, restore_best = false", 2, 2),
+        ("patience = 1, min_delta = 100, start_from_epoch = 2", 4, 3),
+        ("patience = 6", 5, 5),
+    ],
+)
+def test_early_stopping_as_the_recipe_says(tmp_path, options, epochs, kept):
+    summary = run(
+        tmp_path / "run",
+        f"regularization.early_stopping={{{options}}}",
+        "training.epochs=5",
+        "optimizer.lr=1e-4",
+    )
+    assert (summary["epochs"], summary["kept_epoch"]) == (epochs, kept)
+
+
+@pytest.mark.parametrize(("threads", "seen"), [("1", {1}), ("none", None)])
+def test_the_threads_of_the_matrix_library_are_limited_while_training(tmp_path, threads, seen):
+    def number():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before, during = number(), []
+    look = At(1, lambda trainer: during.append(number()))
+    run(tmp_path / "run", f"training.threads={threads}", callbacks=[look])
+    assert during[0] == (seen or before)
+    assert number() == before
 
 
 def test_an_engine_may_be_given(tmp_path):
