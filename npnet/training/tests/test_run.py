@@ -113,6 +113,14 @@ def test_features_and_weights_give_the_network_back(finished):
     np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(digits.targets[test]))
 
 
+def test_features_learn_from_the_training_part_alone(finished):
+    digits = load("digits")
+    manual_seed(0)
+    train = splits(load_recipe("digits"), digits)[0].train
+    learned = json.loads((finished[0] / "features.json").read_text())
+    np.testing.assert_allclose(learned["mean"], digits.inputs.iloc[train].mean(), rtol=1e-12)
+
+
 def test_a_seed_gives_the_very_same_weights_again(finished, tmp_path):
     folder, _ = finished
     run(tmp_path / "again")
