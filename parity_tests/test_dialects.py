@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
@@ -281,6 +281,10 @@ def plateau_equations(o: dict[str, Any], values: Sequence[float], lr: float) -> 
 
 
 @both
+@example(  # better by more than the margin, not by more than that part of the best value
+    options={"factor": 0.5, "patience": 1, "mode": "min", "min_delta": 0.25, "cooldown": 2, "min_lr": 0.0},
+    values=[2.0, 1.625, 1.5, 1.5, 1.5, 1.5],
+)
 @given(options=plateau_options, values=st.lists(eighths, min_size=1, max_size=16))
 def test_a_plateau_is_keras_s(source: str, options: dict[str, Any], values: list[float]) -> None:
     expected = (plateau_equations if source == "equations" else peers.keras_plateau)(options, values, 1.0)
