@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from npnet import backend, optim
-from npnet.errors import NpnetError
+from npnet.errors import NpnetError, UnsupportedError
 from parity_tests.equal import Observations, assert_equal, assert_same, assert_same_observations
 from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch
 from parity_tests.registry import OPTIMIZERS
@@ -244,11 +244,9 @@ REFUSALS = [(name, refusal) for name, each in OPTIMIZERS.items() for refusal in 
 
 
 def error_of(library: Library, name: str, arguments: dict[str, Any]) -> Exception | None:
-    """What the constructor raises; npnet's must refuse the same of a group, and of a group added later."""
-    parameters = [library.parameter(np.ones(2)) for _ in range(2)]
-    make = getattr(library.optim, name)
+    """What the constructor raises."""
     try:
-        make(parameters, **arguments)
+        getattr(library.optim, name)([library.parameter(np.ones(2))], **arguments)
     except Exception as error:
         return error
     return None
@@ -268,6 +266,25 @@ def test_refusals(name: str, refusal: Refusal) -> None:
         assert theirs is None, f"PyTorch refuses this too, by {theirs!r}"
         assert isinstance(ours, refusal.only)
         assert refusal.reason
+
+
+OPTIONS = [(name, refusal) for name, refusal in REFUSALS if refusal.only is not UnsupportedError]
+
+
+@pytest.mark.parametrize(("name", "refusal"), OPTIONS, ids=[f"{name}-{each.name}" for name, each in OPTIONS])
+def test_refusals_of_groups(name: str, refusal: Refusal) -> None:
+    """A group's own options are looked at as the constructor's are, and a refused group is not added."""
+    make = getattr(optim, name)
+    w, group = NPNET.parameter(np.ones(2)), {"params": [NPNET.parameter(np.ones(3))], **refusal.arguments}
+    with pytest.raises(NpnetError, match=refusal.message):
+        make([group])
+    with pytest.raises(NpnetError, match=refusal.message):  # also where no group takes the default
+        make([{"params": [w], **defaults(name)}], **refusal.arguments)
+    optimizer = make([w])
+    before = optimizer.state_dict()
+    with pytest.raises(NpnetError, match=refusal.message):
+        optimizer.add_param_group(group)
+    assert optimizer.state_dict()["param_groups"] == before["param_groups"]
 
 
 def lists(library: Library) -> dict[str, Any]:

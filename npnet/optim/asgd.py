@@ -102,7 +102,8 @@ class ASGD(Optimizer):
     def check_options(self, group: Mapping[str, Any]) -> None:
         """Refuse options out of range."""
         super().check_options(group)
-        for name in ("lambd", "alpha", "t0"):
+        check_range(self, "lambd", group["lambd"], 0.0)
+        for name in ("alpha", "t0"):
             check_range(self, name, group[name])
 
     def rule(self, group: Mapping[str, Any], step: int) -> Rule:

@@ -83,7 +83,7 @@ class Optimizer:
     """Whether PyTorch's ``state_dict`` of this optimizer holds ``step``."""
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
-        self.defaults = defaults
+        self.defaults = {name: plain(value) for name, value in defaults.items()}
         self.param_groups: list[dict[str, Any]] = []
         self._state = State()
         self._plan: _Plan | None = None
@@ -96,13 +96,14 @@ class Optimizer:
         given: list[Any] = list(params)
         if not given:
             raise ArgumentError(f"{type(self).__name__} got an empty list of parameters")
+        self.check_options(self.defaults)
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
             self.add_param_group(group)
 
     # ------------------------------------------------------------------ what a subclass says
 
     def check_options(self, group: Mapping[str, Any]) -> None:
-        """Refuse options out of range; called for every new group and every loaded one."""
+        """Refuse options out of range; called for the defaults, for every new group and every loaded one."""
         for name in ("lr", "weight_decay"):
             if name in self.defaults:
                 check_range(self, name, group[name], 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 
+import npnet
 from npnet import backend, nn, optim, regularization
 from npnet.errors import ArgumentError, DeviceError, NonFiniteError
 from npnet.optim.full_batch import METHODS
@@ -115,7 +116,8 @@ def test_frozen_parameters_stay_and_unused_ones_too():
     model.bias.requires_grad = False
     model.unused = nn.Parameter(np.ones(2))
     bias = model.bias.data.copy()
-    optim.minimize(model, nn.MSELoss(), X, Y, tol=1e-12)
+    result = optim.minimize(model, nn.MSELoss(), X, Y, tol=1e-12)
+    assert result.x.size == FEATURES + 2
     np.testing.assert_array_equal(model.bias.data, bias)
     np.testing.assert_array_equal(model.unused.data, 1.0)
     expected = np.linalg.lstsq(X, Y - bias, rcond=None)[0]
@@ -141,14 +143,18 @@ def test_float32_is_searched_in_float64_and_stays_float32():
 
 
 def test_callback_sees_the_weights_of_each_iteration():
-    model, criterion, seen = linear(), nn.MSELoss(), []
+    npnet.manual_seed(0)
+    model = nn.Sequential(linear(4), nn.Tanh(), nn.Linear(4, 1).double())
+    criterion, seen = nn.MSELoss(), []
 
     def callback(iteration, objective):
         seen.append((iteration, objective))
         assert objective == criterion(model(X), Y)
 
-    result = optim.minimize(model, criterion, X, Y, callback=callback)
-    assert [iteration for iteration, _ in seen] == list(range(1, result.nit + 1))
+    # This method also tries points that it does not go to.
+    options = {"maxiter": 60}
+    result = optim.minimize(model, criterion, X, Y, "trust-constr", options=options, callback=callback)
+    assert [iteration for iteration, _ in seen] == list(range(1, len(seen) + 1))
     assert [value for _, value in seen] == sorted((value for _, value in seen), reverse=True)
     assert seen[-1][1] == result.fun
 
