@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import json
 import os
@@ -16,7 +17,7 @@ import npnet
 from npnet import cli
 from npnet.data import load
 from npnet.errors import DeviceError
-from npnet.training import NumpyEngine, load_recipe
+from npnet.training import NumpyEngine, RunFolder, load_recipe
 
 QUICK = ("--set", "training.epochs=1", "--set", "model.hidden=[4]")
 
@@ -216,6 +217,14 @@ def test_an_output_folder_that_cannot_be_used(run, tmp_path):
     assert "cannot write to the output folder" in one_line(
         run, "digits", "--out", tmp_path / "full" / "thesis.txt"
     )
+
+
+def test_a_full_disk(run, monkeypatch):
+    def refuse(self, name, content):
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    monkeypatch.setattr(RunFolder, "_write", refuse)
+    assert "No space left on device: 'recipe.toml'" in one_line(run, "digits", *QUICK)
 
 
 def test_missing_data_files(run, tmp_path):

@@ -34,7 +34,7 @@ def curves_figure(
     ceiling : float, optional
         The best accuracy that is possible, where it is known.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
     figure = new_figure(10.0, 7.5)
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 3, 1.3]})
@@ -53,6 +53,10 @@ def curves_figure(
     rate.step(frame.index, frame["lr"], color=RATE, where="mid")
     rate.set_ylabel("learning rate")
     rate.set_yscale("log")
+    narrow = frame["lr"].max() < 100 * frame["lr"].min()
+    rate.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if narrow else (1.0,)))
+    rate.yaxis.set_major_formatter(StrMethodFormatter("{x:.0e}"))
+    rate.yaxis.set_minor_formatter(NullFormatter())
     rate.set_xlabel("epoch")
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     rate.set_xlim(0.5, len(frame) + 0.5)
