@@ -1,0 +1,65 @@
+"""The trainer's engine on the strict device: what it does there, it does on a GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npnet import manual_seed
+from npnet.data.features import StandardizedImages
+from npnet.random import Generator
+from npnet.training import KeepWeights, NumpyEngine, StopAtNaN, Task, Trainer, load_recipe
+from parity_tests import strict_device
+
+OVERRIDES = (
+    "training.epochs=2",
+    "training.batch_size=16",
+    "training.dtype=float64",
+    "model.hidden=[8]",
+    "model.dropout=0",  # a GPU draws its own masks
+    'regularization.penalty={kind = "ElasticNet", l1 = 1e-3, l2 = 1e-3}',
+    "regularization.clip_grad_norm=1",
+    "regularization.clip_grad_value=0.1",
+    "regularization.label_smoothing=0.1",
+)
+
+
+@pytest.fixture
+def make_task():
+    images = Generator(0).randint(0, 256, (60, 5, 5)).astype(np.uint8)
+    features = StandardizedImages().fit(images, np.arange(60) % 3)
+
+    def make():
+        manual_seed(0)
+        recipe = load_recipe("mnist", OVERRIDES)
+        return Task(
+            recipe=recipe,
+            model=recipe.model.build(25, 3),
+            inputs=images,
+            targets=np.arange(60) % 3,
+            rows={"train": np.arange(40), "validation": np.arange(40, 60), "test": np.arange(0)},
+            transform=features.transform,
+            class_weight=np.array([1.0, 2.0, 0.5]),
+        )
+
+    return make
+
+
+def test_a_step_does_not_wait_for_the_device(make_task):
+    engine = NumpyEngine(make_task(), device="strict")
+    with strict_device.count_synchronisations() as waits:
+        for _ in range(2):
+            engine.train_batch(np.arange(16))
+    assert waits == []
+
+
+def test_a_run_is_the_host_s(make_task):
+    histories, weights = [], []
+    for device in ("cpu", "strict"):
+        engine = NumpyEngine(make_task(), device=device)
+        frame = Trainer(engine, [StopAtNaN(), KeepWeights()]).fit().frame
+        histories.append(frame.drop(columns=["seconds", "rows_per_second"]))
+        weights.append(engine.state_dict())
+    np.testing.assert_allclose(*histories, rtol=1e-12)
+    for name in weights[0]:
+        np.testing.assert_allclose(weights[0][name], weights[1][name], rtol=0, atol=1e-12)
