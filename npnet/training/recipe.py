@@ -53,7 +53,11 @@ __all__ = [
 METRICS = ("validation_loss", "validation_accuracy", "train_loss", "train_accuracy")
 """Columns of the history that early stopping and ReduceLROnPlateau can watch."""
 
-OPTIMIZERS = {name: getattr(optim, name) for name in ("SGD", "Adam", "AdamW", "RMSprop")}
+OPTIMIZERS = {
+    name: cls
+    for name, cls in vars(optim).items()
+    if isinstance(cls, type) and issubclass(cls, optim.Optimizer) and cls is not optim.Optimizer
+}
 PENALTIES = {
     name: cls
     for name, cls in vars(regularization).items()

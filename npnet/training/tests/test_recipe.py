@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from npnet.errors import RecipeError
 from npnet.training import load_recipe, recipe_names
-from npnet.training.recipe import Recipe
+from npnet.training.recipe import OPTIMIZERS, Recipe
 from npnet.training.schema import Choice, number, optional, read, setting, whole, write
 
 
@@ -184,3 +184,8 @@ def test_a_linear_layer_before_batch_norm_has_no_bias():
     names = [name for name, _ in recipe.model.build(4, 3).named_parameters()]
     # Linear, BatchNorm1d, ReLU, Dropout, twice, and the last Linear.
     assert names == ["0.weight", "1.weight", "1.bias", "4.weight", "5.weight", "5.bias", "8.weight", "8.bias"]
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIMIZERS))
+def test_every_optimizer_can_be_named(kind):
+    assert load_recipe("digits", [f"optimizer={kind}"]).optimizer == Choice(kind)
