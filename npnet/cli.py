@@ -130,9 +130,11 @@ def train(
     errors = Console(stderr=True)
     callbacks: list[Any] = []
     if not as_json:
+        from rich.markup import escape
+
         from npnet.training.progress import ProgressBar
 
-        about = f": {resolved.description}" if resolved.description else ""
+        about = f": {escape(resolved.description)}" if resolved.description else ""
         errors.print(f"[bold]{resolved.name}[/bold]{about}", highlight=False)
         callbacks = [ProgressBar(errors)]
     try:
@@ -212,13 +214,14 @@ def _engine(backend: Backend) -> Callable[[Any], Any]:
 
 def _closing_table(summary: dict[str, Any]) -> Table:
     """What the run came to."""
+    from rich.markup import escape
     from rich.table import Table
 
     data, test, seconds = summary["data"], summary.get("test"), summary["seconds"]
     table = Table(title=f"{summary['recipe']} on {summary['backend']}", show_header=False, title_style="bold")
     table.add_column(style="cyan")
     table.add_column(overflow="fold")
-    table.add_row("data", data["origin"])
+    table.add_row("data", escape(data["origin"]))
     if data["simulated"]:
         table.add_row("", "[yellow]simulated galaxies, not observed ones[/yellow]")
     if test is not None:
@@ -234,7 +237,7 @@ def _closing_table(summary: dict[str, Any]) -> Table:
     if "epochs" in summary:
         table.add_row("epoch kept", f"{summary['kept_epoch']} of {summary['epochs']}")
     table.add_row("time", f"{seconds['total']:.1f} s, of which {seconds['training']:.1f} s training")
-    table.add_row("run", summary["folder"])
+    table.add_row("run", escape(summary["folder"]))
     return table
 
 

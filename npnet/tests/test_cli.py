@@ -102,6 +102,15 @@ def test_a_run_ends_with_a_table(run, tmp_path):
     assert (tmp_path / "run" / "summary.json").is_file()
 
 
+def test_brackets_in_names_are_no_markup(run, tmp_path):
+    status, out, err = run(
+        "train", "digits", *QUICK, "--set", "description=a [red] one", "--out", "runs [new]"
+    )
+    assert status == 0
+    assert "runs [new]" in out
+    assert "a [red] one" in err
+
+
 def test_json_is_one_object_and_nothing_else(run, tmp_path):
     status, out, err = run("train", "digits", *QUICK, "--seed", 3, "--json")
     assert (status, err) == (0, "")
