@@ -28,9 +28,9 @@ class Outcome(Enum):
 
     PASSED = 40
     FAILED = 41
-    """By an assertion, or an error of npnet's own where PyTorch raises none: the mistake was noticed."""
+    """The mistake was noticed: by an assertion, as a rule, else by an error that wrong numbers cause."""
     BROKEN = 42
-    """By anything else: an import that failed, a test that was not found."""
+    """Not by the mistake: the test was not found, or what was planted is no working program."""
 
 
 def copy_tree(target: Path) -> None:
@@ -77,18 +77,22 @@ def run(tests: list[str], tree: Path) -> tuple[Outcome, str]:
     return (*known, Outcome.BROKEN)[0], log.read_text(encoding="utf-8", errors="replace")
 
 
+SLIPS = (ImportError, SyntaxError, NameError, AttributeError, TypeError)
+"""What a program raises that was badly written, rather than one that computes something else."""
+
+
 class _Watch:
-    """Notes whether a test failed otherwise than a mistake makes it fail."""
+    """Notes whether a test failed by a slip in what was planted."""
 
     def __init__(self) -> None:
-        self.broken = False
+        self.slipped = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
         from npnet.errors import NpnetError  # the copy's
 
         assert call.excinfo is not None
-        self.broken |= not call.excinfo.errisinstance((AssertionError, pytest.fail.Exception, NpnetError))
+        self.slipped |= call.excinfo.errisinstance(SLIPS) and not call.excinfo.errisinstance(NpnetError)
 
 
 def _child(tree: str, tests: list[str], log: str) -> None:
@@ -108,7 +112,7 @@ def _child(tree: str, tests: list[str], log: str) -> None:
     watch = _Watch()
     status = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[watch])
     outcome = {0: Outcome.PASSED, 1: Outcome.FAILED}.get(int(status), Outcome.BROKEN)
-    if watch.broken:
+    if watch.slipped:
         outcome = Outcome.BROKEN
     sys.stdout.flush()
     os._exit(outcome.value)

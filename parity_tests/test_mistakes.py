@@ -53,7 +53,7 @@ def test_is_noticed(mistake: Mistake, tree: Path) -> None:
 
 def test_without_a_mistake_the_tests_pass(tree: Path) -> None:
     """Or else they would notice anything; a few of the tests stand for all."""
-    outcome, output = run(sorted({mistake.test for mistake in ALL[:: 4 * STRIDE]}), tree)
+    outcome, output = run(sorted({mistake.test for mistake in ALL[:: 10 * STRIDE]}), tree)
     assert outcome is Outcome.PASSED, output[-3000:]
 
 

@@ -218,6 +218,13 @@ MISTAKES: list[Mistake] = [
         "slopes *= 1 / total",
         difference("CrossEntropyLoss"),
     ),
+    Mistake(
+        "logits are not shifted",
+        CROSS_ENTROPY,
+        "shifted = x - np.max(x, axis=0)",
+        "shifted = x",
+        parity("CrossEntropyLoss"),
+    ),
     # Contexts and gradients
     Mistake(
         "contexts are popped in the wrong order",
