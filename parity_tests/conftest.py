@@ -19,11 +19,11 @@ class WorkersReports:
     @staticmethod
     def pytest_testnodedown(node: Any) -> None:
         """Take the rows of a worker that is done."""
-        report.merge(node.workeroutput.get("parity", ()))
+        report.merge(getattr(node, "workeroutput", {}).get("parity", ()))  # a crashed worker has none
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.pluginmanager.hasplugin("dsession"):  # the controller of pytest-xdist
+    if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(WorkersReports())
 
 

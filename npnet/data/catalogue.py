@@ -7,6 +7,7 @@ from pathlib import Path
 from npnet.data import digits, galaxies
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry
+from npnet.errors import ArgumentError
 
 __all__ = ["load"]
 
@@ -32,7 +33,7 @@ def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset
     Raises
     ------
     ArgumentError
-        If there is no such dataset.
+        If there is no such dataset, or `data` is given for one that has no files.
     DataMissingError
         If its files are not found: the message says where they were looked for and what to do.
     DataError, TargetError
@@ -49,5 +50,7 @@ def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset
     if known == "galaxies-sdss":
         return galaxies.load_galaxies_sdss(data)
     if known == "digits":
+        if data is not None:
+            raise ArgumentError(f"digits comes with scikit-learn and has no files: leave {data} out")
         return digits.load_digits()
     return digits.load_mnist(known, data)

@@ -257,3 +257,8 @@ def test_every_dataset_has_a_card():
     if not cards.is_dir():
         pytest.skip("installed without the dataset cards")
     assert {card.stem for card in cards.glob("*.md")} == set(npnet.data.names())
+
+
+def test_files_are_refused_for_a_dataset_without_any(tmp_path):
+    with pytest.raises(ArgumentError, match="digits comes with scikit-learn"):
+        npnet.data.load("digits", data=tmp_path)
