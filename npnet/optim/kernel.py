@@ -13,10 +13,14 @@ import numpy as np
 
 from npnet.backend import Array
 
-__all__ = ["BLOCK", "Rule", "kernel_of", "run_blocks"]
+__all__ = ["BLOCK_BYTES", "Rule", "kernel_of", "run_blocks"]
 
-BLOCK = 32_768
-"""Elements that a rule is given at a time on the host, so that what it touches stays in the cache."""
+BLOCK_BYTES = 65_536
+"""What a rule is given at a time of each array on the host.
+
+What it touches then stays in the cache, and its temporaries are small enough for the allocator to hand the
+same memory out again: at twice the size the C library fetches fresh pages from the system for each.
+"""
 
 Rule = Callable[..., Any]
 
@@ -44,7 +48,7 @@ def run_blocks(kernel: Rule, arrays: tuple[Array, ...], constants: tuple[float, 
     """Call ``kernel(p, g, shrink, *state, *constants)`` on flat arrays, on the host block by block."""
     shrink, *numbers = constants
     size = arrays[0].size
-    block = BLOCK if isinstance(arrays[0], np.ndarray) else max(size, 1)
+    block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
     for first in range(0, size, block):
         p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
         kernel(p, g, shrink, *state, *numbers)
