@@ -1,20 +1,23 @@
 """npnet: training and regularizing neural networks in plain NumPy, held equal to PyTorch.
 
-``npnet.nn``, ``npnet.optim`` and ``npnet.regularization`` need NumPy alone and are here at once;
-``npnet.data`` and ``npnet.training`` bring pandas and scikit-learn and are loaded on first use.
+``npnet.nn`` and ``npnet.optim`` are here at once; ``npnet.regularization``, ``npnet.data`` and
+``npnet.training`` (the last two bring pandas and scikit-learn) are loaded on first use.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from npnet import backend, nn, optim, random, regularization
+from npnet import backend, nn, optim, random
 from npnet._version import __version__
 from npnet.backend import set_default_dtype
 from npnet.nn.context import is_grad_enabled, no_grad
-from npnet.nn.summary import summary
 from npnet.random import manual_seed
+
+if TYPE_CHECKING:
+    from npnet import data, regularization, training
+    from npnet.nn.summary import summary
 
 __all__ = [
     "__version__",
@@ -32,10 +35,11 @@ __all__ = [
     "training",
 ]
 
-_LAZY = ("data", "training")
-
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    """Load on first use what is not needed at once, so that ``import npnet`` stays quick."""
+    if name in ("data", "regularization", "training"):
         return importlib.import_module(f"npnet.{name}")
+    if name == "summary":
+        return importlib.import_module("npnet.nn.summary").summary
     raise AttributeError(f"module 'npnet' has no attribute {name!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, cast
 
 import numpy as np
@@ -139,5 +138,7 @@ def seed_sequence(seed: int | None, key: str | None = None) -> np.random.SeedSeq
         seed = int(seed) % 2**64
     if key is None:
         return np.random.SeedSequence(seed)
+    import hashlib  # takes milliseconds to load, and only seeding by name needs it
+
     digest = hashlib.sha256(key.encode()).digest()
     return np.random.SeedSequence(seed, spawn_key=(int.from_bytes(digest[:4], "little"),))
