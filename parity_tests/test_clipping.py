@@ -46,7 +46,7 @@ def compare(ours: list[Any], theirs: list[Any], library: Npnet, name: str) -> No
 @given(
     seed=seeds,
     scale=st.sampled_from([0.0, 1e-3, 1.0, 1e3]),
-    max_norm=st.floats(0.0, 10.0),
+    max_norm=st.floats(0.0, 10.0, exclude_min=True),
     order=st.sampled_from([1.0, 2.0, 3.0, 0.5, math.inf]),
 )
 def test_norm(device: str, seed: int, scale: float, max_norm: float, order: float) -> None:
@@ -60,7 +60,7 @@ def test_norm(device: str, seed: int, scale: float, max_norm: float, order: floa
 
 
 @pytest.mark.parametrize("device", LIBRARIES)
-@given(seed=seeds, clip=st.floats(0.0, 3.0))
+@given(seed=seeds, clip=st.floats(0.0, 3.0, exclude_min=True))
 def test_value(device: str, seed: int, clip: float) -> None:
     library = LIBRARIES[device]
     ours, theirs = with_gradients(library, seed, 1.0), with_gradients(TORCH, seed, 1.0)
@@ -96,3 +96,11 @@ def test_clipping_on_a_device_never_waits() -> None:
     with forbid_synchronisation():
         STRICT.nn.utils.clip_grad_norm_(parameters, 0.1)
         STRICT.nn.utils.clip_grad_value_(parameters, 0.1)
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, float("nan")])
+def test_a_bound_that_is_not_positive_is_refused(bound: float) -> None:
+    parameters = with_gradients(NPNET, 1, 1.0)
+    for clip in (NPNET.nn.utils.clip_grad_norm_, NPNET.nn.utils.clip_grad_value_):
+        with pytest.raises(ValueError, match=f"must be positive, got {bound}"):
+            clip(parameters, bound)

@@ -93,7 +93,7 @@ def clip_grad_norm_(
     Raises
     ------
     ArgumentError
-        If `max_norm` is negative or NaN.
+        If `max_norm` is not positive (PyTorch takes 0, and a negative one too).
     NonFiniteError
         See ``error_if_nonfinite``.
 
@@ -110,8 +110,8 @@ def clip_grad_norm_(
     ----------
     Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
     """
-    if math.isnan(max_norm) or max_norm < 0:
-        raise ArgumentError(f"max_norm must not be negative, got {max_norm}")
+    if math.isnan(max_norm) or max_norm <= 0:
+        raise ArgumentError(f"max_norm must be positive, got {max_norm}; to drop gradients, call zero_grad()")
     found = _gradient_runs(parameters, foreach)
     total = _total_norm(found, norm_type)  # of the runs: `parameters` may be an iterator, used up by now
     if error_if_nonfinite and not bool(np.isfinite(total)):
@@ -131,7 +131,7 @@ def clip_grad_value_(
     Raises
     ------
     ArgumentError
-        If `clip_value` is negative or NaN.
+        If `clip_value` is not positive.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def clip_grad_value_(
     >>> w.grad
     array([ 1. , -0.5])
     """
-    if math.isnan(clip_value) or clip_value < 0:
-        raise ArgumentError(f"clip_value must not be negative, got {clip_value}")
+    if math.isnan(clip_value) or clip_value <= 0:
+        raise ArgumentError(f"clip_value must be positive, got {clip_value}")
     for run in _gradient_runs(parameters, foreach):
         np.clip(run.gradients, -clip_value, clip_value, out=run.gradients)
