@@ -23,10 +23,14 @@ True
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from npnet.random.generator import Generator
 from npnet.random.streams import STREAMS, manual_seed, resolve, stream
 from npnet.random.tape import RecordingGenerator, ReplayGenerator
-from npnet.random.torch_generator import TorchGenerator
+
+if TYPE_CHECKING:
+    from npnet.random.torch_generator import TorchGenerator
 
 __all__ = [
     "STREAMS",
@@ -38,3 +42,12 @@ __all__ = [
     "resolve",
     "stream",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load PyTorch's generator on first use, so that ``import npnet`` stays quick."""
+    if name == "TorchGenerator":
+        from npnet.random.torch_generator import TorchGenerator
+
+        return TorchGenerator
+    raise AttributeError(f"module 'npnet.random' has no attribute {name!r}")

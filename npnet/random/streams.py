@@ -6,7 +6,6 @@ from typing import Any
 
 from npnet.errors import ArgumentError, DtypeError
 from npnet.random.generator import Generator, seed_sequence
-from npnet.random.torch_generator import TorchGenerator
 
 __all__ = ["STREAMS", "manual_seed", "resolve", "stream"]
 
@@ -48,6 +47,8 @@ def manual_seed(seed: int, *, like: str | None = None) -> None:
     if like not in (None, "torch"):
         raise ArgumentError(f"like is None or 'torch', got {like!r}")
     if like == "torch":
+        from npnet.random.torch_generator import TorchGenerator  # loaded when it is asked for
+
         _streams.update(dict.fromkeys(STREAMS, TorchGenerator(seed)))
         return
     for name in STREAMS:
