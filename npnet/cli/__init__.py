@@ -1,0 +1,8 @@
+"""The command line, one file a command; importing a file adds its command to the application."""
+
+from __future__ import annotations
+
+from npnet.cli import plot, train
+from npnet.cli.app import app, main
+
+__all__ = ["app", "main", "plot", "train"]
