@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from npnet import manual_seed
-from npnet.data.features import StandardizedImages
+from npnet.data.standardized_images import StandardizedImages
 from npnet.random import Generator
 from npnet.training import KeepWeights, NumpyEngine, StopAtNaN, Task, Trainer, load_recipe
 from parity_tests import strict_device
@@ -34,7 +34,7 @@ def make_task():
         recipe = load_recipe("mnist", OVERRIDES)
         return Task(
             recipe=recipe,
-            model=recipe.model.build(25, 3),
+            model=recipe.model.build(features.shape, 3),
             inputs=images,
             targets=np.arange(60) % 3,
             rows={"train": np.arange(40), "validation": np.arange(40, 60), "test": np.arange(0)},

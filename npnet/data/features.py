@@ -1,4 +1,4 @@
-"""From what a dataset holds to what a network takes: float32 rows, fitted on the training part alone.
+"""From what a dataset holds to what a network takes: float32, fitted on the training part alone.
 
 Every class here has ``fit``, ``transform``, ``state``, ``from_state`` and the attribute ``feature_names``.
 What fitting learned is names and arrays; they are all that ``transform`` uses, so features that come back
@@ -8,7 +8,6 @@ from a file give the very same numbers.
 from __future__ import annotations
 
 import importlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from npnet.data.tables import check_columns
-from npnet.errors import ArgumentError, DataError, DtypeError, ShapeError, StateError
+from npnet.errors import ArgumentError, DataError, StateError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Features",
     "Standardized",
-    "StandardizedImages",
     "StandardizedTable",
     "features_from_state",
     "finite_columns",
@@ -35,13 +33,18 @@ __all__ = [
 
 
 class Features(ABC):
-    """What turns the inputs of a dataset into float32 of shape ``(n, d)``."""
+    """What turns the inputs of a dataset into float32, a row ``(d,)`` or a picture ``(C, H, W)`` for each."""
 
     kind: ClassVar[str]
     """What recipes and :meth:`state` call it."""
 
     feature_names: tuple[str, ...] = ()
-    """What the d columns are; empty before :meth:`fit`."""
+    """What the numbers of one row are; empty before :meth:`fit`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what :meth:`transform` makes of one row."""
+        return (len(self.feature_names),)
 
     @abstractmethod
     def fit(self, inputs: Any, targets: Array) -> Self:
@@ -49,7 +52,7 @@ class Features(ABC):
 
     @abstractmethod
     def transform(self, inputs: Any) -> Array:
-        """The columns for the network, float32 of shape ``(n, d)``."""
+        """What the network takes, float32 of shape ``(n, *shape)``."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -166,116 +169,6 @@ class StandardizedTable(Standardized):
         return finite_columns(inputs, self.feature_names)
 
 
-class StandardizedImages(Features):
-    r"""Images of bytes, flattened: :math:`y = (x - \mu) / \sigma` with one mean and one scale for all pixels.
-
-    :math:`\mu` and :math:`\sigma` are taken over all pixels of the training images, exactly, from sums of
-    integers.  :meth:`transform` is meant for a batch at a time, so that the images themselves stay bytes.
-
-    Examples
-    --------
-    >>> images = np.array([[[0, 2]], [[4, 2]]], dtype=np.uint8)
-    >>> features = StandardizedImages().fit(images, np.array([0, 1]))
-    >>> float(features.mean), features.feature_names
-    (2.0, ('pixel 0', 'pixel 1'))
-    >>> features.transform(images)
-    array([[-1.4142135,  0.       ],
-           [ 1.4142135,  0.       ]], dtype=float32)
-    """
-
-    kind = "images"
-
-    def __init__(self) -> None:
-        self.shape: tuple[int, ...] = ()
-        self.mean = 0.0
-        self.scale = 1.0
-
-    def fit(self, inputs: Array, targets: Array) -> Self:
-        """Learn shape, mean and scale of the images; `targets` plays no part.
-
-        Parameters
-        ----------
-        inputs : ndarray of uint8, shape (N, H, W) or (N, H, W, C)
-            The training images.
-        targets : ndarray
-            Their classes.
-
-        Raises
-        ------
-        DtypeError
-            If they are not uint8.
-        DataError
-            If there are none.
-        """
-        self._check(inputs)
-        if inputs.size == 0:
-            raise DataError("there are no images to learn mean and scale from")
-        total, squares = 0, 0
-        for start in range(0, len(inputs), 256):  # block by block: the squares need room
-            block = inputs[start : start + 256]
-            total += int(block.sum(dtype=np.int64))
-            squares += int(np.square(block, dtype=np.uint16).sum(dtype=np.int64))
-        size = inputs.size
-        self.mean = total / size
-        self.scale = math.sqrt(size * squares - total**2) / size or 1.0  # constant images are shifted only
-        self._set_shape(inputs.shape[1:])
-        return self
-
-    def transform(self, inputs: Array) -> Array:
-        """The standardised pixels of some images, float32 of shape ``(n, pixels)``.
-
-        Raises
-        ------
-        StateError
-            If the features are not fitted.
-        DtypeError
-            If the images are not uint8.
-        ShapeError
-            If they have another shape than those of the training part.
-        """
-        self._check_fitted()
-        self._check(inputs)
-        if inputs.shape[1:] != self.shape:
-            raise ShapeError(
-                f"images of shape {inputs.shape[1:]}; those of the training part were {self.shape}"
-            )
-        pixels = np.subtract(inputs.reshape(len(inputs), -1), np.float32(self.mean), dtype=np.float32)
-        pixels *= np.float32(1.0 / self.scale)
-        return pixels
-
-    def state(self) -> dict[str, Any]:
-        """Kind, shape, mean and scale."""
-        self._check_fitted()
-        return {"kind": self.kind, "shape": list(self.shape), "mean": self.mean, "scale": self.scale}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Make the features again from what :meth:`state` returned.
-
-        Raises
-        ------
-        StateError
-            If it is not the state of such features.
-        """
-        features = cls()
-        try:
-            if state["kind"] != cls.kind:
-                raise ValueError(f"its kind is {state['kind']!r}")
-            features.mean, features.scale = float(state["mean"]), float(state["scale"])
-            features._set_shape(tuple(map(int, state["shape"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise StateError(f"not the state of {cls.kind!r} features: {error!r}") from error
-        return features
-
-    def _set_shape(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self.feature_names = tuple(f"pixel {number}" for number in range(int(np.prod(shape))))
-
-    def _check(self, inputs: Array) -> None:
-        if getattr(inputs, "dtype", None) != np.uint8:
-            raise DtypeError(f"images are uint8, got {getattr(inputs, 'dtype', type(inputs).__name__)}")
-
-
 def finite_columns(table: pd.DataFrame, names: Any, *, missing: bool = False) -> Array:
     """Some columns of a table as float64, refused unless finite; `missing` lets NaN pass.
 
@@ -295,7 +188,7 @@ def finite_columns(table: pd.DataFrame, names: Any, *, missing: bool = False) ->
 
 _HOMES = {
     "table": ("npnet.data.features", "StandardizedTable"),
-    "images": ("npnet.data.features", "StandardizedImages"),
+    "images": ("npnet.data.standardized_images", "StandardizedImages"),
     "votes": ("npnet.data.votes", "VoteProducts"),
     "photometry": ("npnet.data.photometry", "Photometry"),
 }

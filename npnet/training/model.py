@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ class MLP:
     r"""A fully connected network.
 
     Each hidden layer is ``Linear``, ``BatchNorm1d`` if `batch_norm`, the activation, and ``Dropout`` if
-    `dropout` is positive; the last layer is ``Linear`` and gives one logit a class.
+    `dropout` is positive; the last layer is ``Linear`` and gives one logit a class.  Inputs of several axes,
+    such as images, are flattened first.
 
     Parameters
     ----------
@@ -49,15 +51,18 @@ class MLP:
     batch_norm: bool = setting(flag, False)
     dropout: float = setting(number(0.0, below=1.0), 0.0)
 
-    def build(self, inputs: int, classes: int) -> nn.Sequential:
+    def build(self, inputs: int | tuple[int, ...], classes: int) -> nn.Sequential:
         """Make the network; weights are drawn from the stream ``init``.
+
+        `inputs` is the shape of one row, ``(d,)`` or the number d for a table, ``(C, H, W)`` for images.
 
         A ``Linear`` before ``BatchNorm1d`` has no bias: the mean takes any constant away, so the true
         gradient of such a bias is zero, and what Adam divides by its own size is rounding noise.  Two
         libraries would then drift apart by weights that do nothing.
         """
-        layers: list[nn.Module] = []
-        size = inputs
+        shape = shape_of(inputs)
+        layers: list[nn.Module] = [nn.Flatten()] if len(shape) > 1 else []
+        size = math.prod(shape)
         for width in self.hidden:
             layers.append(nn.Linear(size, width, bias=not self.batch_norm))
             if self.batch_norm:
@@ -69,5 +74,10 @@ class MLP:
         return nn.Sequential(*layers, nn.Linear(size, classes))
 
 
+def shape_of(inputs: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one row; a number alone is the length of a row of a table, as in NumPy."""
+    return (inputs,) if isinstance(inputs, int) else inputs
+
+
 MODELS: dict[str, Any] = {cls.kind: cls for cls in (MLP,)}
-"""The tables that ``[model]`` can be, by ``kind``; each has ``build(inputs, classes)``."""
+"""The tables that ``[model]`` can be, by ``kind``; each has ``build(shape of a row, classes)``."""

@@ -44,8 +44,8 @@ class Task:
     rows : mapping of str to ndarray
         Row numbers of ``"train"``, ``"validation"`` and ``"test"``; a part may be empty.
     transform : callable, optional
-        Makes float32 of shape ``(n, d)`` of some rows of `inputs`, a batch at a time; None where `inputs`
-        have that form already.
+        Makes float32 of some rows of `inputs`, a batch at a time, as the model takes them; None where
+        `inputs` have that form already.
     class_weight : ndarray of float64, shape (C,), optional
         Weights of the classes in the loss.
 
@@ -153,7 +153,7 @@ def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Fea
     features.fit(table.iloc[split.train] if images is None else images[split.train], targets)
     task = Task(
         recipe=recipe,
-        model=recipe.model.build(len(features.feature_names), n_classes),
+        model=recipe.model.build(features.shape, n_classes),
         inputs=features.transform(table) if images is None else images,
         targets=dataset.targets,
         rows=split._asdict(),

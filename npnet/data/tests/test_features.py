@@ -8,9 +8,10 @@ import pytest
 from sklearn.feature_selection import f_classif
 
 import npnet.data
-from npnet.data.features import StandardizedImages, StandardizedTable, features_from_state, make_features
+from npnet.data.features import StandardizedTable, features_from_state, make_features
 from npnet.data.galaxies import VOTE_FRACTIONS
 from npnet.data.photometry import COLUMNS, Photometry, galaxy_physics
+from npnet.data.standardized_images import StandardizedImages
 from npnet.data.votes import VoteProducts
 from npnet.errors import ArgumentError, DataError, DtypeError, ShapeError, StateError
 
@@ -43,16 +44,17 @@ def fitted():
     """One of each kind, with the inputs it was fitted on."""
     table, classes = votes()
     galaxies, flags = photometry()
-    images = np.random.default_rng(0).integers(0, 256, (40, 5, 4), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (40, 5, 4, 3), dtype=np.uint8)
     return [
         (make_features("table").fit(table, classes), table),
         (make_features("votes").fit(table, classes), table),
         (make_features("photometry").fit(galaxies, flags), galaxies),
         (make_features("images").fit(images, np.arange(40) % 2), images),
+        (make_features("images").fit(images[..., 0], np.arange(40) % 2), images[..., 0]),
     ]
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_the_state_gives_the_same_features_back(number):
     features, inputs = fitted()[number]
     state = features.state()
@@ -64,7 +66,8 @@ def test_the_state_gives_the_same_features_back(number):
         np.testing.assert_array_equal(again.transform(inputs), features.transform(inputs))
     out = features.transform(inputs)
     assert out.dtype == np.float32
-    assert out.shape == (len(inputs), len(features.feature_names))
+    assert out.shape == (len(inputs), *features.shape)
+    assert np.prod(features.shape) == len(features.feature_names)
     assert np.isfinite(out).all()
 
 
@@ -201,9 +204,22 @@ def test_images_are_scaled_by_the_exact_mean_and_deviation():
     features = StandardizedImages().fit(images, np.zeros(600))
     assert features.mean == pytest.approx(images.mean(), rel=1e-14)
     assert features.scale == pytest.approx(images.std(), rel=1e-14)
-    expected = (images.reshape(600, 21) - images.mean()) / images.std()
+    expected = (images.reshape(600, 1, 3, 7) - images.mean()) / images.std()
     np.testing.assert_allclose(features.transform(images), expected, atol=1e-6)
     assert np.all(StandardizedImages().fit(images * 0, np.zeros(600)).transform(images * 0) == 0)
+
+
+def test_colours_are_scaled_channel_by_channel_and_come_first():
+    images = np.random.default_rng(1).integers(0, [[[80, 160, 256]]], (300, 3, 5, 3)).astype(np.uint8)
+    images[..., 1] = 7  # a constant channel is shifted only
+    features = StandardizedImages().fit(images, np.zeros(300))
+    colours = images.reshape(-1, 3)
+    np.testing.assert_allclose(features.mean, colours.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(features.scale, [colours[:, 0].std(), 1.0, colours[:, 2].std()], rtol=1e-14)
+    out = features.transform(images)
+    assert out.flags.c_contiguous
+    expected = np.moveaxis((images - features.mean) / features.scale, 3, 1)
+    np.testing.assert_allclose(out, expected, atol=1e-6)
 
 
 def test_images_of_another_dtype_or_shape_are_refused():
@@ -215,6 +231,8 @@ def test_images_of_another_dtype_or_shape_are_refused():
         features.transform(np.zeros((4, 3, 4), dtype=np.uint8))
     with pytest.raises(DataError, match="no images"):
         features.fit(images[:0], np.zeros(0))
+    with pytest.raises(ShapeError, match=r"\(N, H, W\) or \(N, H, W, C\), got \(4, 9\)"):
+        features.fit(images.reshape(4, 9), np.zeros(4))
 
 
 @pytest.mark.parametrize("cls", [StandardizedTable, StandardizedImages, VoteProducts, Photometry])
@@ -225,7 +243,7 @@ def test_features_that_are_not_fitted_say_so(cls):
         cls().transform(np.zeros((1, 1, 1), np.uint8))
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("damage", ["kind", "missing", "length"])
 def test_a_damaged_state_is_refused(number, damage):
     features, _ = fitted()[number]

@@ -101,7 +101,7 @@ def test_features_and_weights_give_the_network_back(finished):
     folder, summary = finished
     recipe = load_recipe(folder / "recipe.toml")
     features = features_from_state(json.loads((folder / "features.json").read_text()))
-    model = recipe.model.build(len(features.feature_names), 10)
+    model = recipe.model.build(features.shape, 10)
     model.load_state_dict(load_weights(folder))
     digits = load("digits")
     manual_seed(recipe.seed)
