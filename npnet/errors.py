@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentError",
+    "ArgumentLengthError",
     "ArgumentMissingError",
     "ArgumentTypeError",
     "AxisError",
@@ -42,6 +43,10 @@ class ArgumentError(NpnetError, ValueError, RuntimeError):
 
 class ArgumentTypeError(ArgumentError, TypeError):
     """An argument is of a kind that cannot be meant (text for a number, a number for an optimizer)."""
+
+
+class ArgumentLengthError(ArgumentTypeError, IndexError):
+    """A tuple of arguments has too few or too many of them (``betas=(0.9,)``)."""
 
 
 class ConflictError(ArgumentError, AssertionError):

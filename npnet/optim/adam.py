@@ -129,7 +129,7 @@ class Adam(Optimizer):
         """Refuse options out of range."""
         super().check_options(group)
         check_range(self, "eps", group["eps"], 0.0)
-        check_betas(self, group["betas"])
+        check_betas(self, group["betas"], floats=True)
 
     def rule(self, group: Mapping[str, Any], step: int) -> Rule:
         """Adam's or AMSGrad's."""

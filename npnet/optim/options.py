@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 
 from npnet import backend
-from npnet.errors import ArgumentError, ArgumentTypeError, UnsupportedError
+from npnet.errors import ArgumentError, ArgumentLengthError, ArgumentTypeError, UnsupportedError
 
-__all__ = ["IMPLEMENTATION_OPTIONS", "check_betas", "check_range", "plain", "refuse_implementation"]
+__all__ = [
+    "IMPLEMENTATION_OPTIONS",
+    "check_betas",
+    "check_pair",
+    "check_range",
+    "plain",
+    "refuse_implementation",
+]
 
 IMPLEMENTATION_OPTIONS = ("foreach", "fused", "capturable", "differentiable")
 """Arguments with which PyTorch chooses among implementations of the same rule."""
@@ -39,12 +46,24 @@ def check_range(
     raise error(f"{type(owner).__name__}: {name} must be a number{lower}{upper}, got {value!r}")
 
 
-def check_betas(owner: object, betas: Any) -> None:
-    """Refuse what is no pair of numbers from 0 to below 1."""
-    if not isinstance(betas, tuple) or len(betas) != 2:
-        raise ArgumentTypeError(f"{type(owner).__name__}: betas must be two numbers, got {betas!r}")
-    for i, beta in enumerate(betas):
-        check_range(owner, f"betas[{i}]", beta, 0.0, 1.0, below=True)
+def check_pair(
+    owner: object, name: str, value: Any, low: float = -inf, high: float = inf, *, below: bool = False
+) -> None:
+    """Refuse what is no pair of numbers, each within `low` and `high`."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        error = ArgumentLengthError if isinstance(value, tuple) else ArgumentTypeError
+        raise error(f"{type(owner).__name__}: {name} must be two numbers, got {value!r}")
+    for i, number in enumerate(value):
+        check_range(owner, f"{name}[{i}]", number, low, high, below=below)
+
+
+def check_betas(owner: object, betas: Any, *, floats: bool = False) -> None:
+    """Refuse what is no pair of numbers from 0 to below 1; with `floats` 0 for 0.0 too (Adam)."""
+    check_pair(owner, "betas", betas, 0.0, 1.0, below=True)
+    if floats and not all(isinstance(beta, float) for beta in betas):
+        raise ArgumentError(
+            f"{type(owner).__name__}: betas must both be floats, got {betas!r}; write 0.0 for 0"
+        )
 
 
 def refuse_implementation(owner: object, **options: Any) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.errors import ArgumentError, ArgumentTypeError
+from npnet.errors import ArgumentError
 from npnet.optim.kernel import Rule
 from npnet.optim.optimizer import Optimizer, ParamsT
-from npnet.optim.options import check_range, refuse_implementation
+from npnet.optim.options import check_pair, refuse_implementation
 from npnet.optim.state import Numbers
 
 __all__ = ["Rprop"]
@@ -105,10 +105,7 @@ class Rprop(Optimizer):
         """Refuse options out of range."""
         super().check_options(group)
         for name in ("etas", "step_sizes"):
-            if not isinstance(group[name], tuple) or len(group[name]) != 2:
-                raise ArgumentTypeError(f"Rprop: {name} must be two numbers, got {group[name]!r}")
-            for i, number in enumerate(group[name]):
-                check_range(self, f"{name}[{i}]", number, 0.0)
+            check_pair(self, name, group[name], 0.0)
         if not 0 < group["etas"][0] < 1 < group["etas"][1]:
             raise ArgumentError(f"Rprop: etas must be below 1 and above 1, got {group['etas']}")
         if group["step_sizes"][0] > group["step_sizes"][1]:

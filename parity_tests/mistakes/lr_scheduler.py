@@ -389,4 +389,21 @@ MISTAKES: list[Mistake] = [
         "return self._saved()",
         f"{OWN}::test_a_state_is_a_copy",
     ),
+    # States
+    Mistake(
+        "a state of another class is taken",
+        "npnet/optim/lr_scheduler/scheduler.py",
+        "if owner not in (None, name):",
+        "if owner is None:",
+        "npnet/optim/tests/test_lr_scheduler.py::"
+        "test_the_state_of_another_schedule_is_refused_and_changes_nothing[LambdaLR-MultiplicativeLR]",
+    ),
+    Mistake(
+        "a state does not name its class",
+        "npnet/optim/lr_scheduler/scheduler.py",
+        "return state | {CLASS_KEY: type(self).__name__}",
+        "return state",
+        "npnet/optim/tests/test_lr_scheduler.py::"
+        "test_the_state_of_another_schedule_is_refused_and_changes_nothing[LambdaLR-MultiplicativeLR]",
+    ),
 ]

@@ -69,6 +69,8 @@ BETAS = (
     Refusal("beta that is NaN", r"betas\[1\] must be .*, got nan", {"betas": (0.9, nan)}),
     Refusal("beta that is text", r"betas\[0\] must be .*, got '0.9'", {"betas": ("0.9", 0.9)}),
     Refusal("one beta", "betas must be two numbers, got 0.9", {"betas": 0.9}),
+    Refusal("a single beta", r"betas must be two numbers, got \(0.9,\)", {"betas": (0.9,)}),
+    Refusal("no betas", r"betas must be two numbers, got \(\)", {"betas": ()}),
     Refusal(
         "three betas",
         r"betas must be two numbers, got \(0.9, 0.9, 0.9\)",
@@ -79,6 +81,12 @@ BETAS = (
 )
 COMMON_REFUSALS = (*numbers("lr", "weight_decay"), *implementation("foreach", "differentiable"))
 ADAM_REFUSALS = (*COMMON_REFUSALS, *numbers("eps"), *BETAS, *implementation("capturable"))
+
+INTEGER_BETAS = (
+    Refusal("an integer beta1", r"betas must both be floats, got \(0, 0.9\)", {"betas": (0, 0.9)}),
+    Refusal("an integer beta2", r"betas must both be floats, got \(0.9, 0\)", {"betas": (0.9, 0)}),
+)
+"""What Adam and AdamW refuse alone; the others take 0 for 0.0, there as here."""
 
 NO_CHECK = "PyTorch does not look at it"
 
@@ -114,9 +122,9 @@ RULES = (
     OptimizerSpecification(
         "Adam",
         st.tuples(ADAM, options(decoupled_weight_decay=st.booleans())).map(lambda both: both[0] | both[1]),
-        (*ADAM_REFUSALS, *implementation("fused")),
+        (*ADAM_REFUSALS, *INTEGER_BETAS, *implementation("fused")),
     ),
-    OptimizerSpecification("AdamW", ADAM, (*ADAM_REFUSALS, *implementation("fused"))),
+    OptimizerSpecification("AdamW", ADAM, (*ADAM_REFUSALS, *INTEGER_BETAS, *implementation("fused"))),
     OptimizerSpecification("Adamax", options(**MOMENTS), ADAM_REFUSALS),
     OptimizerSpecification(
         "NAdam",
@@ -188,7 +196,7 @@ RULES = (
             *numbers("lr"),
             *implementation("foreach", "differentiable", "capturable"),
             *refused("etas", (0.0, 1.2), (0.5, 1.0), (1.2, 0.5), (1.0, 1.2), takes="must be"),
-            *refused("etas", 0.5, takes="must be two numbers"),
+            *refused("etas", 0.5, (0.5,), (), takes="must be two numbers"),
             Refusal("negative eta", r"etas\[0\] must be .*, got -0.5", {"etas": (-0.5, 1.2)}),
             Refusal("eta that is NaN", r"etas\[1\] must be .*, got nan", {"etas": (0.5, nan)}),
             forgotten("step_sizes", (0.1, 0.01), "step_sizes must not decrease", NO_CHECK),

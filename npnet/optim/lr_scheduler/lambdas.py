@@ -82,9 +82,9 @@ class LambdaLR(_LambdasLR, ClosedFormLR):
     Notes
     -----
     A callable object is saved as its attributes, and loaded into the object given here. Of a plain function
-    nothing is saved, in PyTorch as here, so that the states of :class:`LambdaLR` and
-    :class:`MultiplicativeLR` look alike: loading one into the other is the one mix-up that passes
-    unnoticed.
+    nothing is saved, in PyTorch as here. PyTorch's states of :class:`LambdaLR` and
+    :class:`MultiplicativeLR` look alike: loading one of them into the other passes unnoticed. Those saved
+    here name their class.
 
     Examples
     --------

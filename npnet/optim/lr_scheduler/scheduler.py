@@ -15,6 +15,9 @@ __all__ = ["ClosedFormLR", "FactorLR", "LRScheduler"]
 # Bookkeeping that a state_dict of PyTorch holds and nothing here needs.
 _TORCH_ONLY = frozenset({"_is_initial", "_get_lr_called_within_step", "verbose"})
 
+CLASS_KEY = "_schedule"
+"""Where a state says of which class it is.  PyTorch's do not; its schedules keep the key and ignore it."""
+
 
 class LRScheduler:
     r"""Base of the schedules: sets ``group["lr"]`` of every parameter group, epoch after epoch.
@@ -125,27 +128,31 @@ class LRScheduler:
         self._adopt(self._checked_state(state_dict))
 
     def _saved(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "optimizer"}
+        state = {name: value for name, value in vars(self).items() if name != "optimizer"}
+        return state | {CLASS_KEY: type(self).__name__}
 
     def _checked_state(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         """An own copy of a state that fits, in the types used here."""
         if not isinstance(state_dict, Mapping):
             raise ArgumentTypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
-        state = {name: deepcopy(value) for name, value in state_dict.items() if name not in _TORCH_ONLY}
-        expected = self.state_dict().keys()
+        state = {key: deepcopy(value) for key, value in state_dict.items() if key not in _TORCH_ONLY}
+        owner, name = state.pop(CLASS_KEY, None), type(self).__name__
+        if owner not in (None, name):
+            raise StateError(f"this state_dict belongs to another schedule: it is of {owner}, this is {name}")
+        expected = self.state_dict().keys() - {CLASS_KEY}
         if state.keys() != expected:
             missing, unknown = sorted(expected - state.keys()), sorted(state.keys() - expected)
             raise StateError(
-                f"this state_dict belongs to another schedule or to other options of {type(self).__name__}: "
+                f"this state_dict belongs to another schedule or to other options of {name}: "
                 f"it lacks {missing} and has {unknown} besides"
             )
         groups = len(self.optimizer.param_groups)
-        for name in {"base_lrs", "_last_lr"} & state.keys():
-            if len(state[name]) != groups:
+        for key in {"base_lrs", "_last_lr"} & state.keys():
+            if len(state[key]) != groups:
                 raise StateError(
-                    f"{name} of this state_dict has {len(state[name])} rates for {groups} parameter groups"
+                    f"{key} of this state_dict has {len(state[key])} rates for {groups} parameter groups"
                 )
-            state[name] = [float(rate) for rate in state[name]]
+            state[key] = [float(rate) for rate in state[key]]
         return state
 
     def _adopt(self, state: dict[str, Any]) -> None:

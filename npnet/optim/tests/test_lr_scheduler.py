@@ -50,6 +50,7 @@ def walked(schedule: LRScheduler, steps: int) -> list[float]:
 
 MAKERS: dict[str, Callable[[optim.Optimizer], LRScheduler]] = {
     "LambdaLR": lambda o: LambdaLR(o, lambda t: 0.9**t),
+    "MultiplicativeLR": lambda o: MultiplicativeLR(o, lambda t: 0.9),
     "StepLR": lambda o: StepLR(o, 2),
     "MultiStepLR": lambda o: MultiStepLR(o, [2]),
     "ConstantLR": ConstantLR,
