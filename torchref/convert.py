@@ -19,7 +19,9 @@ __all__ = ["from_torch", "to_torch"]
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "BCEWithLogitsLoss": ("weight", "reduction", "pos_weight"),
-    "BatchNorm1d": ("num_features", "eps", "momentum", "affine", "track_running_stats"),
+    **dict.fromkeys(
+        ("BatchNorm1d", "BatchNorm2d"), ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    ),
     "CrossEntropyLoss": ("weight", "ignore_index", "reduction", "label_smoothing"),
     "Dropout": ("p",),
     "Flatten": ("start_dim", "end_dim"),
@@ -35,7 +37,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """The classes that both libraries have, and those of their arguments that are kept as attributes."""
 
-HAS_BIAS = ("BatchNorm1d", "Linear")
+HAS_BIAS = ("BatchNorm1d", "BatchNorm2d", "Linear")
 """Classes of which ``bias=`` is an argument and, in another sense, an attribute."""
 
 

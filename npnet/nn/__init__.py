@@ -11,12 +11,13 @@ from npnet.nn.flatten import Flatten
 from npnet.nn.linear import Identity, Linear
 from npnet.nn.loss import BCEWithLogitsLoss, MSELoss
 from npnet.nn.module import Module
-from npnet.nn.normalization import BatchNorm1d
+from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
 
 __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
 
-__all__ = ["BatchNorm1d", "batch_norm", "batch_norm_backward"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "Normalization", "batch_norm", "batch_norm_backward"]
 
 
 def channel_sums(x: Array) -> Array:
@@ -83,7 +85,137 @@ def batch_norm_backward(
     return grad_input, grad_gamma, grad_beta
 
 
-class BatchNorm1d(Module):
+class Normalization(Module):
+    """Base of the layers that normalise, whose parameters are no weights to be penalised."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _affine(self) -> tuple[Array | None, Array | None]:
+        """Values of scale and shift, None where there is none."""
+        return (
+            None if self.weight is None else self.weight.data,
+            None if self.bias is None else self.bias.data,
+        )
+
+    def _learn(self, grad_gamma: Array, grad_beta: Array) -> None:
+        """Add to the gradients of scale and shift."""
+        if self.weight is not None:
+            self.weight.accumulate(np.positive, grad_gamma)
+        if self.bias is not None:
+            self.bias.accumulate(np.positive, grad_beta)
+
+
+class _BatchNorm(Normalization):
+    """Batch normalisation over all axes but the second; a subclass says how many axes there may be."""
+
+    shapes: ClassVar[Mapping[int, str]]
+    """Accepted numbers of axes, and the shapes in words."""
+
+    running_mean: Array | None
+    running_var: Array | None
+    num_batches_tracked: Any
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if num_features < 0:
+            raise ArgumentError(f"num_features must not be negative, got {num_features}")
+        kind = backend.floating_dtype(dtype)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = Parameter(np.ones(num_features, kind)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, kind)) if affine and bias else None
+        tracked = track_running_stats
+        self.register_buffer("running_mean", np.zeros(num_features, kind) if tracked else None)
+        self.register_buffer("running_var", np.ones(num_features, kind) if tracked else None)
+        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracked else None)
+        self.to(device)
+
+    def reset_running_stats(self) -> None:
+        """Start the running statistics again from mean 0 and variance 1."""
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean.fill(0)
+            self.running_var.fill(1)
+            self.num_batches_tracked.fill(0)
+
+    def reset_parameters(self) -> None:
+        """Start scale, shift and running statistics again."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            self.weight.data.fill(1)
+        if self.bias is not None:
+            self.bias.data.fill(0)
+
+    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Normalise every channel."""
+        self._check(input)
+        x = input if input.ndim <= 3 else input.reshape(*input.shape[:2], -1)  # positions on one axis
+        gamma, beta = self._affine()
+        running = (self.running_mean, self.running_var)
+        own = self.training or self.running_mean is None
+        mean, variance = (None, None) if own else running
+        y, centred, inverse_std, mean, variance = batch_norm(x, gamma, beta, self.eps, mean, variance)
+        if self.training and self.running_mean is not None:
+            self._track(mean, variance, x.size // x.shape[1])
+        self.save(input.shape, centred, inverse_std, own)
+        return y.reshape(input.shape)
+
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Add to the gradients of scale and shift; return the gradient by the input."""
+        shape, centred, inverse_std, own = self.saved()
+        self.check_grad(grad_output, shape)
+        g = grad_output.reshape(centred.shape)
+        grad_input, grad_gamma, grad_beta = batch_norm_backward(
+            g, centred, inverse_std, self._affine()[0], own_statistics=own
+        )
+        self._learn(grad_gamma, grad_beta)
+        return grad_input.reshape(shape) if input_grad else None
+
+    def _track(self, mean: Array, variance: Array, m: int) -> None:
+        """Move the running statistics towards a batch's, the variance with Bessel's correction."""
+        running_mean, running_var, count = self.running_mean, self.running_var, self.num_batches_tracked
+        assert running_mean is not None
+        assert running_var is not None
+        count += 1
+        share = 1 / count if self.momentum is None else self.momentum
+        running_mean *= 1 - share
+        running_mean += share * mean
+        running_var *= 1 - share
+        running_var += share * (variance * (m / (m - 1)))
+
+    def _check(self, x: Array) -> None:
+        name = type(self).__name__
+        like = self.running_mean if self.weight is None else self.weight.data
+        self.check_input(x, tuple(self.shapes), like=like)
+        if x.shape[1] != self.num_features:
+            wanted = " or ".join(self.shapes.values()).replace("c", str(self.num_features))
+            raise ShapeError(f"{name}({self.num_features}) takes input of shape {wanted}, got {x.shape}")
+        if self.training and x.size == self.num_features:
+            raise ShapeError(
+                f"{name} needs more than 1 value per channel when training, got input of shape "
+                f"{x.shape}; use a larger batch, drop_last=True in the loader, or eval()"
+            )
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
     r"""Normalise each feature over the batch, then scale and shift it.
 
     .. math::
@@ -146,113 +278,43 @@ class BatchNorm1d(Module):
     Ioffe, Szegedy, "Batch normalization", ICML 2015.
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-    running_mean: Array | None
-    running_var: Array | None
-    num_batches_tracked: Any
+    shapes = MappingProxyType({2: "(n, c)", 3: "(n, c, length)"})
 
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: str | None = None,
-        dtype: DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        if num_features < 0:
-            raise ArgumentError(f"num_features must not be negative, got {num_features}")
-        kind = backend.floating_dtype(dtype)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = Parameter(np.ones(num_features, kind)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, kind)) if affine and bias else None
-        tracked = track_running_stats
-        self.register_buffer("running_mean", np.zeros(num_features, kind) if tracked else None)
-        self.register_buffer("running_var", np.ones(num_features, kind) if tracked else None)
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracked else None)
-        self.to(device)
 
-    def reset_running_stats(self) -> None:
-        """Start the running statistics again from mean 0 and variance 1."""
-        if self.running_mean is not None and self.running_var is not None:
-            self.running_mean.fill(0)
-            self.running_var.fill(1)
-            self.num_batches_tracked.fill(0)
+class BatchNorm2d(_BatchNorm):
+    r"""Normalise each channel over the batch and over all positions, then scale and shift it.
 
-    def reset_parameters(self) -> None:
-        """Start scale, shift and running statistics again."""
-        self.reset_running_stats()
-        if self.weight is not None:
-            self.weight.data.fill(1)
-        if self.bias is not None:
-            self.bias.data.fill(0)
+    The equations are those of :class:`BatchNorm1d`, with :math:`i` running over the images and their rows
+    and columns, :math:`m = n h w` values a channel: every position of a channel is normalised by the same
+    two numbers, so that a convolution's equivariance to shifts is kept.
 
-    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
-        """Normalise ``(n, c)`` or ``(n, c, length)``."""
-        self._check(input)
-        gamma, beta = self._affine()
-        running = (self.running_mean, self.running_var)
-        own = self.training or self.running_mean is None
-        mean, variance = (None, None) if own else running
-        y, centred, inverse_std, mean, variance = batch_norm(input, gamma, beta, self.eps, mean, variance)
-        if self.training and self.running_mean is not None:
-            self._track(mean, variance, input.size // input.shape[1])
-        self.save(centred, inverse_std, own)
-        return y
+    Parameters
+    ----------
+    num_features : int
+        Number of channels, the size of axis 1.
+    eps, momentum, affine, track_running_stats, device, dtype, bias
+        As for :class:`BatchNorm1d`.
 
-    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
-        """Add to the gradients of scale and shift; return the gradient by the input."""
-        centred, inverse_std, own = self.saved()
-        self.check_grad(grad_output, centred.shape)
-        grad_input, grad_gamma, grad_beta = batch_norm_backward(
-            grad_output, centred, inverse_std, self._affine()[0], own_statistics=own
-        )
-        if self.weight is not None:
-            self.weight.accumulate(np.positive, grad_gamma)
-        if self.bias is not None:
-            self.bias.accumulate(np.positive, grad_beta)
-        return grad_input if input_grad else None
+    Shape
+    -----
+    Input and output ``(n, num_features, h, w)``.
 
-    def _affine(self) -> tuple[Array | None, Array | None]:
-        return (
-            None if self.weight is None else self.weight.data,
-            None if self.bias is None else self.bias.data,
-        )
+    Raises
+    ------
+    ShapeError
+        If the input has another shape, or gives one value a channel in training (which has no variance).
 
-    def _track(self, mean: Array, variance: Array, m: int) -> None:
-        """Move the running statistics towards a batch's, the variance with Bessel's correction."""
-        running_mean, running_var, count = self.running_mean, self.running_var, self.num_batches_tracked
-        assert running_mean is not None
-        assert running_var is not None
-        count += 1
-        share = 1 / count if self.momentum is None else self.momentum
-        running_mean *= 1 - share
-        running_mean += share * mean
-        running_var *= 1 - share
-        running_var += share * (variance * (m / (m - 1)))
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> layer = nn.BatchNorm2d(2, dtype="float64")
+    >>> y = layer(np.arange(24.0).reshape(3, 2, 2, 2))
+    >>> bool(np.allclose(y.mean(axis=(0, 2, 3)), 0)), y.var(axis=(0, 2, 3)).round(6)
+    (True, array([1., 1.]))
 
-    def _check(self, x: Array) -> None:
-        self.check_input(x, (2, 3), like=self.running_mean if self.weight is None else self.weight.data)
-        if x.shape[1] != self.num_features:
-            raise ShapeError(
-                f"BatchNorm1d({self.num_features}) takes input of shape (n, {self.num_features}) or "
-                f"(n, {self.num_features}, length), got {x.shape}"
-            )
-        if self.training and x.size == self.num_features:
-            raise ShapeError(
-                f"BatchNorm1d needs more than 1 value per channel when training, got input of shape "
-                f"{x.shape}; use a larger batch, drop_last=True in the loader, or eval()"
-            )
+    References
+    ----------
+    Ioffe, Szegedy, "Batch normalization", ICML 2015, section 3.2.
+    """
 
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
+    shapes = MappingProxyType({4: "(n, c, h, w)"})

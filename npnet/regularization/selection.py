@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from npnet.errors import ArgumentError, DtypeError
 from npnet.nn.module import Module
-from npnet.nn.normalization import BatchNorm1d
+from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
 
 __all__ = ["NORMALIZATION", "Choice", "Penalized", "Selective"]
@@ -17,7 +17,7 @@ Penalized: TypeAlias = Module | Parameter | Iterable[Parameter] | Iterable[tuple
 
 Choice: TypeAlias = Literal["all", "weights"] | Callable[[str, Parameter], bool]
 
-NORMALIZATION = (BatchNorm1d,)
+NORMALIZATION = (BatchNorm1d, BatchNorm2d)
 """Layers whose parameters are no weights in the sense of ``on="weights"``."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parity_tests.registry.containers import CONTAINERS
+from parity_tests.registry.images import IMAGES
 from parity_tests.registry.layers import LAYERS
 from parity_tests.registry.losses import LOSSES
 from parity_tests.registry.optimizers import RULES
@@ -10,5 +11,7 @@ from parity_tests.registry.specification import ModuleSpecification, OptimizerSp
 
 __all__ = ["MODULES", "OPTIMIZERS", "ModuleSpecification", "OptimizerSpecification"]
 
-MODULES: dict[str, ModuleSpecification] = {each.name: each for each in (*LAYERS, *LOSSES, *CONTAINERS)}
+MODULES: dict[str, ModuleSpecification] = {
+    each.name: each for each in (*LAYERS, *IMAGES, *LOSSES, *CONTAINERS)
+}
 OPTIMIZERS: dict[str, OptimizerSpecification] = {each.name: each for each in RULES}

@@ -45,7 +45,8 @@ def linear(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def batch_norm(draw: st.DrawFn) -> Case:
+def batch_norm(draw: st.DrawFn, axes: int = 1) -> Case:
+    """Batches with up to so many axes of positions; of one axis it may be missing."""
     channels = draw(sizes)
     arguments = {
         "num_features": channels,
@@ -60,8 +61,9 @@ def batch_norm(draw: st.DrawFn) -> Case:
     arguments["eps"] = draw(st.sampled_from([1e-5, 1e-3, 0.5] if fewest == 3 else [1e-3, 0.5]))
     batches = []
     for _ in range(3):
-        rows, length = draw(st.integers(fewest, 70)), draw(st.none() | sizes)
-        shape = (rows, channels) if length is None else (rows, channels, length)
+        rows = draw(st.integers(fewest, 70))
+        positions = draw(shapes(0 if axes == 1 else axes, axes))
+        shape = (rows, channels, *positions)
         batches.append((draw(arrays(shape, ALL_KINDS if fewest == 3 else ("normal",))),))
     return Case(arguments, tuple(batches), draw(seeds), draw(BETWEEN))
 

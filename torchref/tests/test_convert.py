@@ -28,6 +28,10 @@ MODULES = {
         lambda: nn.BatchNorm1d(3, affine=False, dtype="float64"),
         lambda: nn.BatchNorm1d(3, bias=False),
     ],
+    "BatchNorm2d": [
+        lambda: nn.BatchNorm2d(3),
+        lambda: nn.BatchNorm2d(3, eps=0.1, momentum=None, bias=False, dtype="float64"),
+    ],
     "CrossEntropyLoss": [
         lambda: nn.CrossEntropyLoss(),
         lambda: nn.CrossEntropyLoss(WEIGHT, ignore_index=1, reduction="sum", label_smoothing=0.1),
