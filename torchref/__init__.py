@@ -17,8 +17,8 @@ True
 from __future__ import annotations
 
 from torchref.convert import from_torch, to_torch
-from torchref.dropout import ReplayedDropout
 from torchref.engine import TorchEngine
+from torchref.masks import GivenMasks, give_masks
 from torchref.penalties import L1, L2, ElasticNet, GroupLasso, L2Norm, l1_regularization, l2_regularization
 from torchref.state import to_arrays, to_tensors
 
@@ -26,12 +26,13 @@ __all__ = [
     "L1",
     "L2",
     "ElasticNet",
+    "GivenMasks",
     "GroupLasso",
     "L2Norm",
     "Penalty",
-    "ReplayedDropout",
     "TorchEngine",
     "from_torch",
+    "give_masks",
     "l1_regularization",
     "l2_regularization",
     "to_arrays",

@@ -11,8 +11,7 @@ from torch import nn as tnn
 
 from npnet import nn
 from npnet.errors import DtypeError
-from npnet.random import ReplayGenerator
-from torchref.dropout import ReplayedDropout
+from torchref.masks import give_masks
 from torchref.state import to_arrays, to_tensors
 
 __all__ = ["from_torch", "to_torch"]
@@ -41,14 +40,15 @@ HAS_BIAS = ("BatchNorm1d", "BatchNorm2d", "Linear")
 """Classes of which ``bias=`` is an argument and, in another sense, an attribute."""
 
 
-def to_torch(model: nn.Module, *, masks: ReplayGenerator | None = None) -> tnn.Module:
+def to_torch(model: nn.Module, *, masks: Any = None) -> tnn.Module:
     """Build the PyTorch twin of a model or loss, on the CPU.
 
     Parameters
     ----------
     model : npnet.nn.Module
-    masks : npnet.random.ReplayGenerator, keyword-only, optional
-        Dropout layers take their masks from this tape rather than from PyTorch's generator.
+    masks : npnet.random.ReplayGenerator or Generator, keyword-only, optional
+        Layers that drop take their masks from it rather than from PyTorch's generator, as
+        :func:`~torchref.masks.give_masks` says.
 
     Returns
     -------
@@ -61,7 +61,9 @@ def to_torch(model: nn.Module, *, masks: ReplayGenerator | None = None) -> tnn.M
     DtypeError
         If the model holds a class that PyTorch has no twin of, such as one of your own.
     """
-    twin: tnn.Module = _Conversion(nn, tnn, to_tensors, masks).convert(model)
+    twin: tnn.Module = _Conversion(nn, tnn, to_tensors).convert(model)
+    if masks is not None:
+        give_masks(twin, masks)
     return twin
 
 
@@ -84,17 +86,15 @@ def from_torch(module: tnn.Module) -> nn.Module:
     DtypeError
         If the model holds a class that npnet has no twin of.
     """
-    twin: nn.Module = _Conversion(tnn, nn, to_arrays, None).convert(module)
+    twin: nn.Module = _Conversion(tnn, nn, to_arrays).convert(module)
     return twin
 
 
 class _Conversion:
     """One walk through a model; what occurs twice becomes one twin that occurs twice."""
 
-    def __init__(
-        self, source: Any, target: Any, values: Callable[[Any], Any], masks: ReplayGenerator | None
-    ) -> None:
-        self.source, self.target, self.values, self.masks = source, target, values, masks
+    def __init__(self, source: Any, target: Any, values: Callable[[Any], Any]) -> None:
+        self.source, self.target, self.values = source, target, values
         self.twins: dict[Any, Any] = {}
 
     def convert(self, model: Any) -> Any:
@@ -125,8 +125,6 @@ class _Conversion:
                 f"{name} has no twin in {self.target.__name__}; known are {', '.join(sorted(ARGUMENTS))}. "
                 "Write the twin by hand and carry the weights over with its state_dict"
             )
-        if name == "Dropout" and self.masks is not None:
-            return ReplayedDropout(module.p, self.masks)
         if name == "Sequential":
             # Iteration gives a module as often as it occurs; PyTorch's named_children gives it once.
             children = zip(module._modules, module, strict=True)

@@ -12,7 +12,7 @@ from torch.nn import CrossEntropyLoss
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from npnet.backend import Array
-from npnet.random import ReplayGenerator, stream
+from npnet.random import stream
 from npnet.training.engine import Engine, Evaluation, Step
 from npnet.training.numpy_engine import EVALUATION_ROWS
 from npnet.training.task import Task
@@ -30,15 +30,15 @@ class TorchEngine(Engine):
     """PyTorch at its best on a CPU: fused optimizers, data in memory, no loader.
 
     It starts from the task's weights and walks the task's batches, so that only the library differs from
-    npnet's engine.  Dropout is PyTorch's own, whose generator is seeded from the stream ``dropout``; given a
-    tape of npnet's masks, both libraries drop the same elements.
+    npnet's engine.  Masks are drawn by PyTorch's own generator, seeded from the stream ``dropout``; given
+    npnet's masks, or a generator in the state that npnet's found, both libraries drop the same elements.
 
     Parameters
     ----------
     task : Task
         What to train, on what; its model is converted and left as it is.
-    masks : npnet.random.ReplayGenerator, keyword-only, optional
-        The tape.
+    masks : npnet.random.ReplayGenerator or Generator, keyword-only, optional
+        Where masks come from instead.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class TorchEngine(Engine):
     name = "torch"
     device = "cpu"
 
-    def __init__(self, task: Task, *, masks: ReplayGenerator | None = None) -> None:
+    def __init__(self, task: Task, *, masks: Any = None) -> None:
         super().__init__(task)
         recipe = task.recipe
         self._dtype: torch.dtype = getattr(torch, recipe.training.dtype)
@@ -112,6 +112,13 @@ class TorchEngine(Engine):
     def penalty(self) -> float:
         """The value of the penalty now; 0 without one."""
         return 0.0 if self._penalty is None else self._penalty.value(self._penalized).item()
+
+    def gradients(self) -> dict[str, Array | None]:
+        """Gradients of the last step, as copies on the host."""
+        return {
+            name: None if parameter.grad is None else parameter.grad.numpy().copy()
+            for name, parameter in self.model.named_parameters()
+        }
 
     def state_dict(self) -> dict[str, Array]:
         """Weights and buffers, as copies on the host."""

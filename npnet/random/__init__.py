@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from npnet.random.generator import Generator
-from npnet.random.streams import STREAMS, manual_seed, resolve, stream
+from npnet.random.streams import STREAMS, copy_streams, manual_seed, resolve, stream, using_streams
 from npnet.random.tape import RecordingGenerator, ReplayGenerator
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ __all__ = [
     "RecordingGenerator",
     "ReplayGenerator",
     "TorchGenerator",
+    "copy_streams",
     "manual_seed",
     "resolve",
     "stream",
+    "using_streams",
 ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from npnet.errors import ArgumentError, DtypeError
 from npnet.random.generator import Generator, seed_sequence
 
-__all__ = ["STREAMS", "manual_seed", "resolve", "stream"]
+__all__ = ["STREAMS", "copy_streams", "manual_seed", "resolve", "stream", "using_streams"]
 
 STREAMS = ("init", "split", "shuffle", "dropout", "augment")
 """Names of the streams, in the order in which a run first draws from them."""
@@ -53,6 +55,41 @@ def manual_seed(seed: int, *, like: str | None = None) -> None:
         return
     for name in STREAMS:
         _streams[name] = Generator(seed_sequence(seed, name))
+
+
+def copy_streams() -> dict[str, Any]:
+    """Copies of all streams, each about to draw what the stream itself will draw next.
+
+    Streams that are one and the same, as after ``manual_seed(seed, like="torch")``, are so among the copies.
+
+    Examples
+    --------
+    >>> manual_seed(0)
+    >>> copies = copy_streams()
+    >>> stream("split").random_() == copies["split"].random_()
+    True
+    """
+    copies: dict[int, Any] = {}
+    for generator in _streams.values():
+        if id(generator) not in copies:
+            copies[id(generator)] = copy = type(generator)(0)
+            copy.host_only = generator.host_only
+            copy.set_state(generator.get_state())
+    return {name: copies[id(generator)] for name, generator in _streams.items()}
+
+
+@contextmanager
+def using_streams(streams: Mapping[str, Any]) -> Iterator[None]:
+    """A context in which the streams are these, from :func:`copy_streams`.
+
+    Two runs that take turns, each within copies of its own, draw the same numbers.
+    """
+    before = dict(_streams)
+    _streams.update(streams)
+    try:
+        yield
+    finally:
+        _streams.update(before)
 
 
 def resolve(generator: Any, name: str) -> Any:

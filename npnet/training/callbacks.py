@@ -18,9 +18,10 @@ from npnet.regularization import EarlyStopping
 if TYPE_CHECKING:
     from npnet.backend import Array
     from npnet.training.engine import Step
+    from npnet.training.recipe import Recipe
     from npnet.training.trainer import Trainer
 
-__all__ = ["Callback", "KeepWeights", "StopAtNaN", "StopEarly"]
+__all__ = ["Callback", "KeepWeights", "StopAtNaN", "StopEarly", "recipe_callbacks"]
 
 STEPS_BETWEEN_LOOKS = 50
 """On a device that works behind the program's back the loss is read so often, since reading waits."""
@@ -149,3 +150,31 @@ class KeepWeights(Callback):
         self.weights, self.epoch = trainer.engine.state_dict(), trainer.epoch
         if self.save is not None:
             self.save(self.weights, self.epoch)
+
+
+def recipe_callbacks(
+    recipe: Recipe, save: Callable[[Mapping[str, Array], int], Any] | None = None
+) -> tuple[KeepWeights, list[Callback]]:
+    """What a recipe asks for, in the order in which it must be asked, and which of them keeps the weights.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its early stopping says when to stop and which epoch is the best.
+    save : callable, optional
+        As for :class:`KeepWeights`.
+    """
+    settings, training = recipe.regularization.early_stopping, recipe.training
+    watching: list[Callback] = [StopAtNaN()]
+    best_of = None
+    if settings is not None:
+        stopping = EarlyStopping(
+            settings.patience,
+            settings.min_delta,
+            training.mode,
+            start_from_epoch=settings.start_from_epoch,
+        )
+        watching.append(StopEarly(stopping, training.monitor))
+        best_of = stopping if settings.restore_best else None
+    keep = KeepWeights(best_of, save)
+    return keep, [*watching, keep]

@@ -99,6 +99,13 @@ class Engine(ABC):
         """The value of the penalty now; 0 without one."""
 
     @abstractmethod
+    def gradients(self) -> dict[str, Array | None]:
+        """What the last step went by, penalty and clipping included, as copies on the host.
+
+        None where a parameter has no gradient.
+        """
+
+    @abstractmethod
     def state_dict(self) -> dict[str, Array]:
         """Weights and buffers under PyTorch's keys, as copies on the host."""
 

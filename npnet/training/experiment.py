@@ -18,8 +18,7 @@ from npnet.backend import Array
 from npnet.data import Dataset, Split
 from npnet.errors import NonFiniteError
 from npnet.random import manual_seed
-from npnet.regularization import EarlyStopping
-from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
+from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
 from npnet.training.figures import confusion_figure, curves_figure
 from npnet.training.metrics import score
@@ -150,8 +149,8 @@ class _Experiment:
         engine = self.make_engine(task)
         folder.write_recipe(self.recipe)
         folder.write_features(features.state())
-        keep, watching = self._callbacks(folder)
-        trainer = Trainer(engine, watching, name=which)
+        keep, watching = recipe_callbacks(self.recipe, folder.write_weights)
+        trainer = Trainer(engine, [*watching, folder, *self.callbacks], name=which)
         ready = time.perf_counter()
         failure: BaseException | None = None
         try:
@@ -187,23 +186,6 @@ class _Experiment:
                 f"interrupted in epoch {trainer.epoch}; what was done lies in {folder.path}"
             ) from failure
         return summary
-
-    def _callbacks(self, folder: RunFolder) -> tuple[KeepWeights, list[Callback]]:
-        """What the recipe asks for, in the order in which it must be asked."""
-        settings, training = self.recipe.regularization.early_stopping, self.recipe.training
-        watching: list[Callback] = [StopAtNaN()]
-        best_of = None
-        if settings is not None:
-            stopping = EarlyStopping(
-                settings.patience,
-                settings.min_delta,
-                training.mode,
-                start_from_epoch=settings.start_from_epoch,
-            )
-            watching.append(StopEarly(stopping, training.monitor))
-            best_of = stopping if settings.restore_best else None
-        keep = KeepWeights(best_of, folder.write_weights)
-        return keep, [*watching, keep, folder, *self.callbacks]
 
     def _facts(self) -> dict[str, Any]:
         """What is so before anything is trained."""

@@ -106,6 +106,13 @@ class NumpyEngine(Engine):
         """The value of the penalty now; 0 without one."""
         return 0.0 if self._penalty is None else float(self._penalty(self.model))
 
+    def gradients(self) -> dict[str, Array | None]:
+        """Gradients of the last step, as copies on the host."""
+        return {
+            name: None if parameter.grad is None else np.array(backend.to_host(parameter.grad))
+            for name, parameter in self.model.named_parameters()
+        }
+
     def state_dict(self) -> dict[str, Array]:
         """Weights and buffers, as copies on the host."""
         return {name: np.array(backend.to_host(array)) for name, array in self.model.state_dict().items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,6 +141,12 @@ class Trainer:
         NonFiniteError
             If the loss becomes NaN or infinite, and :class:`~npnet.training.callbacks.StopAtNaN` is there.
         """
+        for _ in self.steps():
+            pass
+        return self.history
+
+    def steps(self) -> Iterator[Step]:
+        """The same training, a step at a time, for whoever has something to do between two steps."""
         if not len(self.engine.task.rows["train"]):
             raise ArgumentError("there are no training rows")
         for callback in self.callbacks:
@@ -148,13 +154,12 @@ class Trainer:
         try:
             while self.epoch < self.epochs and not self.should_stop:
                 self.epoch += 1
-                self._run_epoch()
+                yield from self._run_epoch()
         finally:
             for callback in self.callbacks:
                 callback.on_train_end(self)
-        return self.history
 
-    def _run_epoch(self) -> None:
+    def _run_epoch(self) -> Iterator[Step]:
         engine, task, began = self.engine, self.engine.task, time.perf_counter()
         self.running = running = RunningMean()
         lr = engine.lr
@@ -163,6 +168,7 @@ class Trainer:
             running.add(step, len(rows))
             for callback in self.callbacks:
                 callback.on_batch_end(self, step)
+            yield step
         measured = {"epoch": self.epoch, "train_loss": running.loss, "train_accuracy": running.accuracy}
         seconds = time.perf_counter() - began
         measured |= self._validate()

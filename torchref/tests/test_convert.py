@@ -9,9 +9,9 @@ import torch
 
 import npnet
 from npnet import nn
-from npnet.errors import DtypeError, NpnetError, StateError
+from npnet.errors import DtypeError
 from npnet.random import Generator, RecordingGenerator, ReplayGenerator
-from torchref import ReplayedDropout, from_torch, to_torch
+from torchref import from_torch, to_torch
 from torchref.convert import ARGUMENTS
 
 WEIGHT = np.array([0.5, 1.0, 2.0])
@@ -193,46 +193,3 @@ class TorchLinear(torch.nn.Linear):
 def test_a_class_without_a_twin_is_refused_by_name(convert, module):
     with pytest.raises(DtypeError, match=r"(Linear|TorchLinear|GELU) has no twin in .*known are BCEWith"):
         convert(module)
-
-
-# ---------------------------------------------------------------------- dropout from a tape
-
-
-def test_replayed_dropout_gives_the_tape_s_masks_and_the_same_gradient():
-    recorder = RecordingGenerator(Generator(0))
-    layer, x = nn.Dropout(0.3, generator=recorder), inputs()
-    cotangent = np.random.default_rng(1).normal(size=x.shape)
-    ours = [(layer(x), layer.backward(cotangent)) for _ in range(2)]
-    twin = ReplayedDropout(0.3, ReplayGenerator(recorder.tape))
-    for output, gradient in ours:
-        leaf = torch.tensor(x, requires_grad=True)
-        theirs = twin(leaf)
-        theirs.backward(torch.from_numpy(cotangent))
-        np.testing.assert_allclose(theirs.detach(), output, rtol=1e-15)
-        np.testing.assert_allclose(leaf.grad, gradient, rtol=1e-15)
-    with pytest.raises(StateError, match="the tape holds 2 masks"):
-        twin(torch.from_numpy(x))
-
-
-@pytest.mark.parametrize("p", [0.0, 1.0])
-def test_where_npnet_draws_no_mask_the_tape_is_not_read(p):
-    empty = ReplayGenerator([])
-    x = np.array([1.0, -2.0])
-    ours = nn.Dropout(p)(x)
-    twin = ReplayedDropout(p, empty)
-    np.testing.assert_array_equal(twin(torch.from_numpy(x)), ours)
-    assert empty.position == 0
-
-
-def test_evaluation_reads_no_mask():
-    tape = ReplayGenerator([np.array([True, False])])
-    twin = ReplayedDropout(0.5, tape).eval()
-    x = torch.tensor([1.0, 2.0])
-    assert twin(x) is x
-    assert tape.position == 0
-
-
-def test_a_mask_of_another_shape_is_refused():
-    twin = ReplayedDropout(0.5, ReplayGenerator([np.array([True])]))
-    with pytest.raises(NpnetError, match="mask 0 of the tape has shape"):
-        twin(torch.ones(2))
