@@ -66,7 +66,7 @@ def give_masks(model: nn.Module, generator: Any) -> None:
             _wrap(module, GivenMasks(generator))
 
 
-def _wrap(module: nn.Module, context: GivenMasks) -> None:
+def _wrap(module: nn.Module, context: Any) -> None:
     """Enter the context before the module's forward pass and leave it afterwards, also after an error."""
 
     def before(*_: Any) -> None:

@@ -25,7 +25,9 @@ def test_two_that_take_turns_draw_the_same(like):
 
 def test_the_streams_come_back_after_an_error():
     before = stream("split")
-    with pytest.raises(ZeroDivisionError), using_streams(copy_streams()):
-        assert stream("split") is not before
-        _ = 1 / 0
+    copies = copy_streams()
+    with using_streams(copies):
+        assert stream("split") is copies["split"] is not before
+    with pytest.raises(ZeroDivisionError), using_streams(copies):
+        raise ZeroDivisionError
     assert stream("split") is before
