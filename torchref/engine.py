@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, optim
-from torch.nn import CrossEntropyLoss
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from npnet.backend import Array
@@ -48,7 +47,7 @@ class TorchEngine(Engine):
     >>> recipe = load_recipe("digits", ["scheduler=none"])
     >>> engine = TorchEngine(Task(recipe, recipe.model.build(4, 3), x, y, rows))
     >>> step = engine.train_batch(np.array([0, 2]))
-    >>> step.loss > 0, engine.evaluate("validation").logits.shape
+    >>> step.loss > 0, engine.evaluate("validation").outputs.shape
     (True, (2, 3))
     """
 
@@ -65,8 +64,8 @@ class TorchEngine(Engine):
         self.model = to_torch(task.model, masks=masks).to(self._dtype)
         if masks is None:
             torch.manual_seed(stream("dropout").random_())
-        weight = None if task.class_weight is None else torch.tensor(task.class_weight, dtype=self._dtype)
-        self.criterion = CrossEntropyLoss(weight, label_smoothing=recipe.regularization.label_smoothing)
+        self._targets = task.targets_as(recipe.training.dtype)
+        self.criterion = to_torch(task.objective.criterion(recipe)).to(self._dtype)
         kind, options = recipe.optimizer.kind, dict(recipe.optimizer.options)
         if kind in FUSED:
             options["fused"] = True
@@ -82,14 +81,14 @@ class TorchEngine(Engine):
             self.model.train()
         x, target = self._batch(rows)
         self.optimizer.zero_grad()
-        logits = self.model(x)
-        loss = self.criterion(logits, target)
+        outputs = self.model(x)
+        loss = self.criterion(outputs, target)
         total = loss if self._penalty is None else loss + self._penalty.value(self._penalized)
         total.backward()
         self._clip()
         self.optimizer.step()
         self.after_batch()
-        return Step(loss.item(), (logits.detach().argmax(dim=1) == target).sum().item())
+        return Step(loss.item(), self.task.objective.tally(outputs.detach().numpy(), target.numpy()))
 
     def _clip(self) -> None:
         settings = self.task.recipe.regularization
@@ -104,9 +103,9 @@ class TorchEngine(Engine):
         rows = self.task.rows[part]
         self.model.eval()
         blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
-        logits = torch.cat([self.model(self._batch(block)[0]) for block in blocks])
-        loss = self.criterion(logits, self._target(rows))
-        return Evaluation(loss.item(), logits.numpy())
+        outputs = torch.cat([self.model(self._batch(block)[0]) for block in blocks])
+        loss = self.criterion(outputs, self._target(rows))
+        return Evaluation(loss.item(), outputs.numpy())
 
     @torch.inference_mode()
     def penalty(self) -> float:
@@ -138,4 +137,4 @@ class TorchEngine(Engine):
         return torch.from_numpy(x).to(self._dtype), self._target(rows)
 
     def _target(self, rows: Array) -> Tensor:
-        return torch.from_numpy(np.take(self.task.targets, rows))
+        return torch.from_numpy(np.take(self._targets, rows, axis=0))

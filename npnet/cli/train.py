@@ -113,6 +113,8 @@ def _closing_table(summary: dict[str, Any]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
+    from npnet.training.objective import objective_of_kind
+
     data, test, seconds = summary["data"], summary.get("test"), summary["seconds"]
     table = Table(title=f"{summary['recipe']} on {summary['backend']}", show_header=False, title_style="bold")
     table.add_column(style="cyan")
@@ -121,15 +123,17 @@ def _closing_table(summary: dict[str, Any]) -> Table:
     if data["simulated"]:
         table.add_row("", "[yellow]simulated galaxies, not observed ones[/yellow]")
     if test is not None:
-        spread = (
-            f" ± {test['accuracy_std']:.2%} over {len(summary['folds'])} folds" if "folds" in summary else ""
-        )
-        table.add_row("test accuracy", f"[bold]{test['accuracy']:.2%}[/bold]{spread}")
-        if data["ceiling"] is not None:
-            table.add_row(
-                "ceiling", f"{data['ceiling']:.2%}, expected of the best classifier for this simulator"
-            )
-        table.add_row("test macro F1", f"{test['macro_f1']:.4f}")
+        first, *others = objective_of_kind(summary["task"]).measures
+        for measure in (first, *others):
+            figure = measure.written(test[measure.name], data["unit"])
+            if "folds" in summary:
+                deviation = measure.written(test[f"{measure.name}_std"], data["unit"])
+                figure += f" ± {deviation} over {len(summary['folds'])} folds"
+            table.add_row(f"test {measure.title}", f"[bold]{figure}[/bold]" if measure is first else figure)
+            if measure is first and data["ceiling"] is not None:
+                table.add_row(
+                    "ceiling", f"{data['ceiling']:.2%}, expected of the best classifier for this simulator"
+                )
     if "epochs" in summary:
         table.add_row("epoch kept", f"{summary['kept_epoch']} of {summary['epochs']}")
     table.add_row("time", f"{seconds['total']:.1f} s, of which {seconds['training']:.1f} s training")

@@ -26,7 +26,7 @@ QUICK = ("--set", "training.epochs=1", "--set", "model.hidden=[4]")
 def _blank_figures(monkeypatch):
     """Drawing takes longer than the short trainings here."""
     for name in ("curves_figure", "confusion_figure"):
-        monkeypatch.setattr(f"npnet.training.experiment.{name}", lambda *_: Figure())
+        monkeypatch.setattr(f"npnet.training.figures.{name}", lambda *_, **__: Figure())
 
 
 @pytest.fixture

@@ -14,6 +14,13 @@ from npnet.training.engine import Engine, Evaluation, Step
 from npnet.training.experiment import Interrupted, run_recipe
 from npnet.training.model import MLP
 from npnet.training.numpy_engine import NumpyEngine
+from npnet.training.objective import (
+    BinaryClassification,
+    Classification,
+    Objective,
+    Regression,
+    objective_from_state,
+)
 from npnet.training.recipe import Recipe, load_recipe, recipe_names
 from npnet.training.run import RunFolder, load_weights
 from npnet.training.task import Task, make_task, splits
@@ -21,14 +28,18 @@ from npnet.training.trainer import History, Trainer
 
 __all__ = [
     "MLP",
+    "BinaryClassification",
     "Callback",
+    "Classification",
     "Engine",
     "Evaluation",
     "History",
     "Interrupted",
     "KeepWeights",
     "NumpyEngine",
+    "Objective",
     "Recipe",
+    "Regression",
     "RunFolder",
     "Step",
     "StopAtNaN",
@@ -38,6 +49,7 @@ __all__ = [
     "load_recipe",
     "load_weights",
     "make_task",
+    "objective_from_state",
     "recipe_names",
     "run_recipe",
     "splits",

@@ -29,12 +29,12 @@ class Step(NamedTuple):
     loss : float or 0-d array
         Mean over the batch before the update, without the penalty.  On a device that works behind the
         program's back it is the device's own scalar, so that nothing waits for it; else a Python float.
-    hits : int or 0-d array
-        How many rows of the batch were given their right class.
+    tally : number or array
+        What :meth:`~npnet.training.objective.Objective.tally` counts of the batch.
     """
 
     loss: Any
-    hits: Any
+    tally: Any
 
 
 class Evaluation(NamedTuple):
@@ -44,12 +44,12 @@ class Evaluation(NamedTuple):
     ----------
     loss : float
         Mean over the part, without the penalty.
-    logits : ndarray, shape (n, C)
+    outputs : ndarray, shape (n, outputs)
         On the host, in the order of the part's rows.
     """
 
     loss: float
-    logits: Array
+    outputs: Array
 
 
 class Engine(ABC):

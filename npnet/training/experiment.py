@@ -18,11 +18,11 @@ from npnet.backend import Array
 from npnet.data import Dataset, Split
 from npnet.errors import NonFiniteError
 from npnet.random import manual_seed
+from npnet.training import figures
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
-from npnet.training.figures import confusion_figure, curves_figure
-from npnet.training.metrics import score
 from npnet.training.numpy_engine import NumpyEngine
+from npnet.training.objective import Objective
 from npnet.training.recipe import Recipe
 from npnet.training.run import RunFolder
 from npnet.training.task import Task, make_task, splits
@@ -108,20 +108,12 @@ class _Experiment:
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
         folder.write_recipe(self.recipe)
+        tests: list[_Seen] = []
         folds = [
-            self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}")
+            self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}", tests)
             for number, split in enumerate(parts, start=1)
         ]
-        tests = [fold["test"] for fold in folds]
-        confusion = np.sum([test["confusion"] for test in tests], axis=0)
-        test = {
-            "confusion": confusion.tolist(),
-            **{
-                name: float(statistic([test[metric] for test in tests]))
-                for metric in ("loss", "accuracy", "macro_f1")
-                for name, statistic in ((metric, np.mean), (f"{metric}_std", _deviation))
-            },
-        }
+        test = _over_folds([fold["test"] for fold in folds])
         seconds = {
             "total": time.perf_counter() - began,
             "training": sum(f["seconds"]["training"] for f in folds),
@@ -139,16 +131,24 @@ class _Experiment:
             "test": test,
             "seconds": seconds,
         }
-        self._draw_confusion(folder, confusion, f"{len(folds)} folds", test)
+        self._draw_test(folder, _Seen.together(tests), f"{len(folds)} folds", test)
         folder.write_summary(summary)
         return summary
 
-    def run(self, split: Split, folder: RunFolder, began: float, which: str = "") -> dict[str, Any]:
-        """Train on one split, test, and write the folder."""
+    def run(
+        self,
+        split: Split,
+        folder: RunFolder,
+        began: float,
+        which: str = "",
+        tests: list[_Seen] | None = None,
+    ) -> dict[str, Any]:
+        """Train on one split, test, and write the folder; what the test saw is added to `tests`."""
         task, features = make_task(self.recipe, self.dataset, split)
         engine = self.make_engine(task)
         folder.write_recipe(self.recipe)
         folder.write_features(features.state())
+        folder.write_targets(task.objective.state())
         keep, watching = recipe_callbacks(self.recipe, folder.write_weights)
         trainer = Trainer(engine, [*watching, folder, *self.callbacks], name=which)
         ready = time.perf_counter()
@@ -169,14 +169,20 @@ class _Experiment:
             "epochs": len(trainer.history),
             "kept_epoch": keep.epoch,
         }
-        scores = {part: self._test(engine, part) for part in ("validation", "test") if len(task.rows[part])}
-        summary |= scores
+        for part in ("validation", "test"):
+            if len(task.rows[part]):
+                seen = _Seen.of(self.dataset, engine, part)
+                summary[part] = seen.scores()
+        if "test" in summary and tests is not None:
+            tests.append(seen)
         summary["seconds"] = {
             "data": ready - began,
             "training": trained - ready,
             "total": time.perf_counter() - began,
         }
-        self._draw(folder, trainer, summary, which)
+        self._draw_curves(folder, trainer, keep.epoch, which)
+        if "test" in summary:
+            self._draw_test(folder, seen, which, summary["test"])
         folder.write_summary(summary)
         if isinstance(failure, NonFiniteError):
             kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
@@ -193,21 +199,18 @@ class _Experiment:
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
             "backend": self.backend_name,
+            "task": self.recipe.training.objective.kind,
             "data": {
                 "dataset": self.dataset.name,
                 "origin": self.dataset.origin,
                 "simulated": self.dataset.simulated,
                 "ceiling": self.dataset.ceiling,
                 "classes": list(self.dataset.class_names),
+                "targets": list(self.dataset.target_names),
+                "unit": self.dataset.unit,
             },
             "versions": {"npnet": __version__, "numpy": np.__version__, "python": platform.python_version()},
         }
-
-    def _test(self, engine: Engine, part: str) -> dict[str, Any]:
-        """Figures of one part with the weights that are kept."""
-        evaluation = engine.evaluate(part)
-        scores = score(engine.task.targets[engine.task.rows[part]], evaluation.logits)
-        return {"loss": evaluation.loss, **scores.to_dict()}
 
     def _title(self, which: str) -> str:
         simulated = " (simulated data)" if self.dataset.simulated else ""
@@ -220,26 +223,73 @@ class _Experiment:
         )
         return f"Data: {data.origin}{ceiling}. Seed of the run: {self.recipe.seed}."
 
-    def _draw(self, folder: RunFolder, trainer: Trainer, summary: dict[str, Any], which: str) -> None:
-        """The figures, as far as there is something to draw."""
+    def _draw_curves(self, folder: RunFolder, trainer: Trainer, kept_epoch: int, which: str) -> None:
         if len(trainer.history):
-            curves = curves_figure(
+            curves = figures.curves_figure(
                 trainer.history.frame,
-                summary["kept_epoch"],
+                kept_epoch,
                 self._title(which),
                 self._note(),
                 self.dataset.ceiling,
+                objective=trainer.engine.task.objective,
             )
             folder.write_figure("curves.png", curves)
-        if "test" in summary:
-            self._draw_confusion(folder, np.asarray(summary["test"]["confusion"]), which, summary["test"])
 
-    def _draw_confusion(self, folder: RunFolder, confusion: Array, which: str, test: dict[str, Any]) -> None:
-        figures = f"Test accuracy {test['accuracy']:.2%}, macro F1 {test['macro_f1']:.3f}. "
-        figure = confusion_figure(
-            confusion, self.dataset.class_names, self._title(which), figures + self._note()
+    def _draw_test(self, folder: RunFolder, seen: _Seen, which: str, test: dict[str, Any]) -> None:
+        objective = seen.objective
+        results = ", ".join(
+            f"{measure.title} {measure.written(test[measure.name], objective.unit)}"
+            for measure in objective.measures
         )
-        folder.write_figure("confusion.png", figure)
+        note = f"Test: {results}. {self._note()}"
+        folder.write_figure(
+            objective.figure_name, objective.draw(seen.targets, seen.outputs, self._title(which), note)
+        )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A part of the data and what the network, with the weights that are kept, says of it."""
+
+    objective: Objective
+    targets: Array
+    outputs: Array
+    loss: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, engine: Engine, part: str) -> _Seen:
+        evaluation = engine.evaluate(part)
+        targets = dataset.targets[engine.task.rows[part]]
+        return cls(engine.task.objective, targets, evaluation.outputs, evaluation.loss)
+
+    @classmethod
+    def together(cls, folds: Sequence[_Seen]) -> _Seen:
+        """The test parts of all folds; numbers are read by the scale of the first one."""
+        first = folds[0].objective
+        return cls(
+            first,
+            np.concatenate([seen.targets for seen in folds]),
+            np.concatenate([first.recode(seen.outputs, seen.objective) for seen in folds]),
+            float(np.mean([seen.loss for seen in folds])),
+        )
+
+    def scores(self) -> dict[str, Any]:
+        """All measures, the loss first."""
+        return {"loss": self.loss, **self.objective.score(self.targets, self.outputs)}
+
+
+def _over_folds(tests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and deviation of what the folds' tests measured; confusion matrices are added up."""
+    together: dict[str, Any] = {}
+    for name in tests[0]:
+        values = [test[name] for test in tests]
+        if name == "confusion":
+            together[name] = np.sum(values, axis=0).tolist()
+        elif None in values:  # not defined in some fold
+            together |= {name: None, f"{name}_std": None}
+        else:
+            together |= {name: float(np.mean(values)), f"{name}_std": _deviation(values)}
+    return together
 
 
 def _limited_threads(limit: int | None) -> AbstractContextManager[Any]:

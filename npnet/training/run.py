@@ -36,10 +36,12 @@ class RunFolder(Callback):
     ======================= =============================================================================
     ``recipe.toml``         the resolved recipe: every setting, overrides applied
     ``features.json``       what the features learned from the training part
+    ``targets.json``        what the outputs mean: classes, or names, unit and scale of the numbers
     ``metrics.csv``         a row an epoch, appended when the epoch ends
     ``weights.safetensors`` the weights that are kept, and under ``epoch`` of its metadata which they are
     ``curves.png``          losses, accuracies and learning rate
     ``confusion.png``       which classes are taken for which, on the test part
+    ``predictions.png``     in its place where the targets are numbers: what was said against what is true
     ``summary.json``        everything that the closing table says
     ======================= =============================================================================
 
@@ -102,6 +104,10 @@ class RunFolder(Callback):
     def write_features(self, state: Mapping[str, Any]) -> None:
         """Write ``features.json``, which :func:`npnet.data.features_from_state` takes back."""
         self._write_json("features.json", state)
+
+    def write_targets(self, state: Mapping[str, Any]) -> None:
+        """Write ``targets.json``, which :func:`npnet.training.objective_from_state` takes back."""
+        self._write_json("targets.json", state)
 
     def write_weights(self, weights: Mapping[str, Array], epoch: int) -> None:
         """Write ``weights.safetensors``."""

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from npnet.errors import ArgumentError
 from npnet.training.engine import Engine, Step
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from npnet.training.callbacks import Callback
+    from npnet.training.objective import Objective
 
 __all__ = ["History", "RunningMean", "Trainer"]
 
@@ -53,24 +52,30 @@ class History:
 
 
 class RunningMean:
-    """Loss and accuracy of the epoch so far, weighted by rows.
+    """Loss and measure of the epoch so far, weighted by rows.
 
     On a device that works behind the program's back the sums stay there; reading :attr:`loss` or
-    :attr:`accuracy` waits for it.
+    :attr:`measure` waits for it.
+
+    Parameters
+    ----------
+    objective : Objective
+        Says what is measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
         self.steps = 0
         self.rows = 0
         self._loss: Any = 0.0
-        self._hits: Any = 0
+        self._tally: Any = 0
 
     def add(self, step: Step, rows: int) -> None:
         """Take in one batch."""
         self.steps += 1
         self.rows += rows
         self._loss = self._loss + step.loss * rows
-        self._hits = self._hits + step.hits
+        self._tally = self._tally + step.tally
 
     @property
     def loss(self) -> float:
@@ -78,9 +83,9 @@ class RunningMean:
         return float(self._loss) / self.rows
 
     @property
-    def accuracy(self) -> float:
-        """Share of right classes."""
-        return int(self._hits) / self.rows
+    def measure(self) -> float:
+        """The first measure of the objective: accuracy, or mean absolute error."""
+        return self.objective.measured(self._tally, self.rows)
 
 
 class Trainer:
@@ -98,9 +103,9 @@ class Trainer:
     Attributes
     ----------
     history : History
-        The epochs so far: losses and accuracies of the training part (in training mode, while the weights
-        moved) and of the validation part (after the epoch), the penalty, the learning rate at the epoch's
-        first step, seconds, and training rows a second.
+        The epochs so far: loss and first measure (accuracy, or mean absolute error) of the training part (in
+        training mode, while the weights moved) and of the validation part (after the epoch), the penalty, the
+        learning rate at the epoch's first step, seconds, and training rows a second.
     epoch : int
         The epoch that is running, from 1; 0 before the first.
     running : RunningMean
@@ -110,6 +115,7 @@ class Trainer:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from npnet.training import NumpyEngine, Task, Trainer, load_recipe
     >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
     >>> rows = {"train": np.arange(4), "validation": np.arange(4), "test": np.arange(0)}
@@ -125,7 +131,7 @@ class Trainer:
         self.callbacks = tuple(callbacks)
         self.history = History()
         self.epoch = 0
-        self.running = RunningMean()
+        self.running = RunningMean(engine.task.objective)
         self.should_stop = False
 
     @property
@@ -161,7 +167,7 @@ class Trainer:
 
     def _run_epoch(self) -> Iterator[Step]:
         engine, task, began = self.engine, self.engine.task, time.perf_counter()
-        self.running = running = RunningMean()
+        self.running = running = RunningMean(task.objective)
         lr = engine.lr
         for rows in task.batches():
             step = engine.train_batch(rows)
@@ -169,7 +175,8 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_batch_end(self, step)
             yield step
-        measured = {"epoch": self.epoch, "train_loss": running.loss, "train_accuracy": running.accuracy}
+        measured = {"epoch": self.epoch, "train_loss": running.loss}
+        measured[f"train_{task.objective.measures[0].name}"] = running.measure
         seconds = time.perf_counter() - began
         measured |= self._validate()
         measured |= {"penalty": engine.penalty(), "lr": lr, "seconds": seconds}
@@ -180,9 +187,10 @@ class Trainer:
         engine.after_epoch(measured)
 
     def _validate(self) -> dict[str, float]:
-        rows = self.engine.task.rows["validation"]
+        task = self.engine.task
+        rows, objective = task.rows["validation"], task.objective
         if not len(rows):
             return {}
-        loss, logits = self.engine.evaluate("validation")
-        hits = np.count_nonzero(logits.argmax(axis=1) == self.engine.task.targets[rows])
-        return {"validation_loss": loss, "validation_accuracy": int(hits) / len(rows)}
+        loss, outputs = self.engine.evaluate("validation")
+        measure = objective.measured(objective.tally(outputs, task.targets[rows]), len(rows))
+        return {"validation_loss": loss, f"validation_{objective.measures[0].name}": measure}

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 import npnet
 from npnet.cli import app
 from npnet.random import RecordingGenerator, ReplayGenerator
-from npnet.training import NumpyEngine, Task, load_recipe
+from npnet.training import BinaryClassification, Classification, NumpyEngine, Regression, Task, load_recipe
+from npnet.training.objective import LOSSES, objective_class
 from torchref import TorchEngine
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
@@ -21,7 +22,9 @@ ROWS = {"train": np.arange(40), "validation": np.arange(40, 50), "test": np.aran
 def task(*overrides, inputs=X, transform=None, class_weight=None, seed=0):
     npnet.manual_seed(seed)
     recipe = load_recipe("digits", ["model.hidden=[8]", *overrides])
-    return Task(recipe, recipe.model.build(4, 3), inputs, Y, ROWS, transform, class_weight)
+    return Task(
+        recipe, recipe.model.build(4, 3), inputs, Y, ROWS, transform, Classification(weight=class_weight)
+    )
 
 
 def trained(engine, steps=5):
@@ -89,8 +92,8 @@ def test_evaluation_changes_nothing_and_needs_no_gradient():
     before = engine.state_dict()
     first, again = engine.evaluate("test"), engine.evaluate("test")
     assert first.loss == again.loss
-    np.testing.assert_array_equal(first.logits, again.logits)
-    assert first.logits.shape == (10, 3)
+    np.testing.assert_array_equal(first.outputs, again.outputs)
+    assert first.outputs.shape == (10, 3)
     assert_same_state(engine.state_dict(), before)
     engine.train_batch(np.arange(20))
     assert engine.state_dict()["1.num_batches_tracked"] == 6
@@ -144,6 +147,40 @@ def test_each_setting_does_what_it_does_in_npnet(overrides, class_weight):
     plain_optimizer = [override for override in overrides if override.startswith("optimizer")]
     plain = TorchEngine(task(*float64, *plain_optimizer), masks=ReplayGenerator(recorder.tape))
     assert np.abs(trained(plain)[1]["0.weight"] - state["0.weight"]).max() > 1e-6
+
+
+OBJECTIVES = {
+    "classification": (Classification(("a", "b", "c"), np.array([1.0, 2.0, 0.5])), Y),
+    "binary": (BinaryClassification(("a", "b"), np.array([1.0, 3.0])), (Y > 0).astype(np.int64)),
+    "regression": (
+        Regression(("p", "q"), "m", np.array([1.0, 0.0]), np.array([2.0, 0.5])),
+        np.random.default_rng(1).normal(size=(60, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_loss_and_its_measures_are_npnet_s(loss, dtype):
+    objective, targets = OBJECTIVES[objective_class(loss).kind]
+    recipe = load_recipe(
+        "digits",
+        ["model.hidden=[8]", "model.dropout=0", f"training.dtype={dtype}", f"training.loss={loss}"],
+    )
+    engines = []
+    for cls in (NumpyEngine, TorchEngine):
+        npnet.manual_seed(0)
+        model = recipe.model.build(4, objective.outputs)
+        engines.append(cls(Task(recipe, model, X, objective.encode(targets), ROWS, None, objective)))
+    limits = {"rtol": 0, "atol": 1e-12 if dtype == "float64" else 1e-4}
+    for start in range(10):
+        ours, theirs = (engine.train_batch(np.arange(start, start + 20)) for engine in engines)
+        np.testing.assert_allclose(theirs.loss, ours.loss, **limits)
+        np.testing.assert_allclose(theirs.tally, ours.tally, **limits)
+    seen, again = (engine.evaluate("validation") for engine in engines)
+    np.testing.assert_allclose(again.loss, seen.loss, **limits)
+    assert again.outputs.dtype == seen.outputs.dtype == np.dtype(dtype)
+    assert seen.outputs.shape == (10, objective.outputs)
 
 
 def test_npnet_train_takes_the_backend(tmp_path):

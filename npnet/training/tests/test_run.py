@@ -36,7 +36,7 @@ def drawn(monkeypatch):
     """Titles and notes of the figures, which are left blank since drawing takes longer than training."""
     captions = []
 
-    def curves(frame, kept, title, note, ceiling):
+    def curves(frame, kept, title, note, ceiling, objective):
         captions.append((title, note))
         return Figure()
 
@@ -44,8 +44,8 @@ def drawn(monkeypatch):
         captions.append((title, note))
         return Figure()
 
-    monkeypatch.setattr("npnet.training.experiment.curves_figure", curves)
-    monkeypatch.setattr("npnet.training.experiment.confusion_figure", confusion)
+    monkeypatch.setattr("npnet.training.figures.curves_figure", curves)
+    monkeypatch.setattr("npnet.training.figures.confusion_figure", confusion)
     return captions
 
 
@@ -60,6 +60,7 @@ def test_the_folder_holds_what_the_issue_names(finished):
     assert {path.name for path in folder.iterdir()} == {
         "recipe.toml",
         "features.json",
+        "targets.json",
         "metrics.csv",
         "weights.safetensors",
         "curves.png",
