@@ -75,6 +75,11 @@ class TorchEngine(Engine):
         self._penalty = None if chosen is None else getattr(penalties, chosen.kind)(**chosen.options)
         self._penalized = [] if self._penalty is None else self._penalty.select(self.model)
 
+    @classmethod
+    def replaying(cls, task: Task) -> TorchEngine:
+        """An engine whose masks come from the stream ``dropout``, as those of npnet's layers do."""
+        return cls(task, masks=stream("dropout"))
+
     def train_batch(self, rows: Array) -> Step:
         """Take one step on these rows."""
         if not self.model.training:  # a walk over all modules, which PyTorch would make at every step

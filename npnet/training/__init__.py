@@ -10,6 +10,7 @@ Examples
 from __future__ import annotations
 
 from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
+from npnet.training.comparison import compare_recipe
 from npnet.training.engine import Engine, Evaluation, Step
 from npnet.training.experiment import Interrupted, run_recipe
 from npnet.training.model import MLP
@@ -46,6 +47,7 @@ __all__ = [
     "StopEarly",
     "Task",
     "Trainer",
+    "compare_recipe",
     "load_recipe",
     "load_weights",
     "make_task",

@@ -28,7 +28,7 @@ from npnet.training.run import RunFolder
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
 
-__all__ = ["Interrupted", "run_recipe"]
+__all__ = ["Interrupted", "Seen", "limited_threads", "run_recipe"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -87,7 +87,7 @@ def run_recipe(
         manual_seed(recipe.seed)
         parts = splits(recipe, dataset)
         experiment = _Experiment(recipe, dataset, make_engine, backend_name, tuple(callbacks))
-        with _limited_threads(recipe.training.threads):
+        with limited_threads(recipe.training.threads):
             if recipe.data.folds is None:
                 return experiment.run(parts[0], folder, began)
             return experiment.run_folds(parts, folder, began)
@@ -108,7 +108,7 @@ class _Experiment:
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
         folder.write_recipe(self.recipe)
-        tests: list[_Seen] = []
+        tests: list[Seen] = []
         folds = [
             self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}", tests)
             for number, split in enumerate(parts, start=1)
@@ -131,7 +131,7 @@ class _Experiment:
             "test": test,
             "seconds": seconds,
         }
-        self._draw_test(folder, _Seen.together(tests), f"{len(folds)} folds", test)
+        self._draw_test(folder, Seen.together(tests), f"{len(folds)} folds", test)
         folder.write_summary(summary)
         return summary
 
@@ -141,7 +141,7 @@ class _Experiment:
         folder: RunFolder,
         began: float,
         which: str = "",
-        tests: list[_Seen] | None = None,
+        tests: list[Seen] | None = None,
     ) -> dict[str, Any]:
         """Train on one split, test, and write the folder; what the test saw is added to `tests`."""
         task, features = make_task(self.recipe, self.dataset, split)
@@ -171,7 +171,7 @@ class _Experiment:
         }
         for part in ("validation", "test"):
             if len(task.rows[part]):
-                seen = _Seen.of(self.dataset, engine, part)
+                seen = Seen.of(self.dataset, engine, part)
                 summary[part] = seen.scores()
         if "test" in summary and tests is not None:
             tests.append(seen)
@@ -235,7 +235,7 @@ class _Experiment:
             )
             folder.write_figure("curves.png", curves)
 
-    def _draw_test(self, folder: RunFolder, seen: _Seen, which: str, test: dict[str, Any]) -> None:
+    def _draw_test(self, folder: RunFolder, seen: Seen, which: str, test: dict[str, Any]) -> None:
         objective = seen.objective
         results = ", ".join(
             f"{measure.title} {measure.written(test[measure.name], objective.unit)}"
@@ -248,7 +248,7 @@ class _Experiment:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """A part of the data and what the network, with the weights that are kept, says of it."""
 
     objective: Objective
@@ -257,13 +257,14 @@ class _Seen:
     loss: float
 
     @classmethod
-    def of(cls, dataset: Dataset, engine: Engine, part: str) -> _Seen:
+    def of(cls, dataset: Dataset, engine: Engine, part: str) -> Seen:
+        """Look at a part now."""
         evaluation = engine.evaluate(part)
         targets = dataset.targets[engine.task.rows[part]]
         return cls(engine.task.objective, targets, evaluation.outputs, evaluation.loss)
 
     @classmethod
-    def together(cls, folds: Sequence[_Seen]) -> _Seen:
+    def together(cls, folds: Sequence[Seen]) -> Seen:
         """The test parts of all folds; numbers are read by the scale of the first one."""
         first = folds[0].objective
         return cls(
@@ -292,7 +293,7 @@ def _over_folds(tests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return together
 
 
-def _limited_threads(limit: int | None) -> AbstractContextManager[Any]:
+def limited_threads(limit: int | None) -> AbstractContextManager[Any]:
     """At most so many threads in the numerical libraries that are loaded by now."""
     if limit is None:
         return nullcontext()

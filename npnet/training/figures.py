@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from npnet.backend import Array
     from npnet.training.objective import Objective
 
-__all__ = ["caption", "confusion_figure", "curves_figure", "new_figure", "predictions_figure"]
+__all__ = [
+    "caption",
+    "comparison_figure",
+    "confusion_figure",
+    "curves_figure",
+    "new_figure",
+    "predictions_figure",
+]
 
 TRAIN, VALIDATION, KEPT, RATE, MOMENTUM = "#1f6fb4", "#d1602b", "#555555", "#4a8f3c", "#7a5195"
 
@@ -161,6 +168,47 @@ def predictions_figure(
     axes.grid(alpha=0.3)
     if len(names) > 1:
         axes.legend(loc="upper left")
+    caption(figure, title, note)
+    return figure
+
+
+def comparison_figure(steps: pd.DataFrame, names: tuple[str, ...], title: str, note: str) -> Figure:
+    """The losses of two runs on one panel, and under it how much of the tolerance their difference used.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        A row a step, with the columns ``<name>_loss`` of both and ``share``.
+    names : tuple of str
+        Of the two runs.
+    title, note : str
+        Over and under the panels.
+    """
+    figure = new_figure(10.0, 6.5)
+    loss, share = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
+    count = np.arange(1, len(steps) + 1)
+    single = "o" if len(steps) == 1 else None
+    styles: tuple[dict[str, Any], ...] = (
+        {"linewidth": 3.0, "alpha": 0.45},
+        {"linewidth": 0.9, "linestyle": (0, (4, 2))},
+    )
+    for name, colour, style in zip(names, (TRAIN, VALIDATION), styles, strict=True):
+        loss.plot(count, steps[f"{name}_loss"], color=colour, marker=single, label=name, **style)
+    loss.set_ylabel("loss of the batch")
+    loss.legend(loc="upper right")
+    # Where nothing differs there is nothing to draw: a logarithm has no zero.
+    used = steps["share"].where(steps["share"] > 0.0)
+    share.plot(count, used, color=RATE, linewidth=0.9, marker=single)
+    share.axhline(1.0, color="black", linestyle=":", label="the tolerance")
+    share.set_yscale("log")
+    share.set_ylabel("share of the tolerance\nthat differences use")
+    share.set_xlabel("step")
+    share.legend(loc="upper left")
+    starts = np.flatnonzero(np.diff(steps["fold"].to_numpy())) + 1.5
+    for axes in (loss, share):
+        axes.grid(alpha=0.3)
+        for start in starts:
+            axes.axvline(start, color=KEPT, linestyle="--", linewidth=0.8)
     caption(figure, title, note)
     return figure
 

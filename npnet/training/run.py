@@ -17,6 +17,7 @@ from npnet.errors import OutputError, StateError
 from npnet.training.callbacks import Callback
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from npnet.backend import Array
@@ -103,11 +104,11 @@ class RunFolder(Callback):
 
     def write_features(self, state: Mapping[str, Any]) -> None:
         """Write ``features.json``, which :func:`npnet.data.features_from_state` takes back."""
-        self._write_json("features.json", state)
+        self.write_json("features.json", state)
 
     def write_targets(self, state: Mapping[str, Any]) -> None:
         """Write ``targets.json``, which :func:`npnet.training.objective_from_state` takes back."""
-        self._write_json("targets.json", state)
+        self.write_json("targets.json", state)
 
     def write_weights(self, weights: Mapping[str, Array], epoch: int) -> None:
         """Write ``weights.safetensors``."""
@@ -124,7 +125,7 @@ class RunFolder(Callback):
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``."""
-        self._write_json("summary.json", summary)
+        self.write_json("summary.json", summary)
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
         """Add a row to ``metrics.csv``; the first one brings the header."""
@@ -135,7 +136,12 @@ class RunFolder(Callback):
                 writer.writeheader()
             writer.writerow(measured)
 
-    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+    def write_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a table as CSV."""
+        self._write(name, frame.to_csv(index=False, lineterminator="\n").encode())
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a file of JSON."""
         self._write(name, (json.dumps(content, indent=2, default=_plain) + "\n").encode())
 
     def _write(self, name: str, content: bytes) -> None:

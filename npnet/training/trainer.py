@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npnet.errors import ArgumentError
@@ -151,7 +151,7 @@ class Trainer:
             pass
         return self.history
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Generator[Step]:
         """The same training, a step at a time, for whoever has something to do between two steps."""
         if not len(self.engine.task.rows["train"]):
             raise ArgumentError("there are no training rows")

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 import npnet
 from npnet.cli import app
+from npnet.errors import UnsupportedError
+from npnet.nn import normalization
 from npnet.random import RecordingGenerator, ReplayGenerator
 from npnet.training import BinaryClassification, Classification, NumpyEngine, Regression, Task, load_recipe
 from npnet.training.objective import LOSSES, objective_class
@@ -198,3 +200,41 @@ def test_npnet_train_takes_the_backend(tmp_path):
     assert summary["epochs"] == 2
     assert summary["test"]["accuracy"] > 0.5
     assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def compare(*arguments):
+    quick = ("--set", "training.epochs=1", "--set", "model.hidden=[8, 8]")
+    result = CliRunner().invoke(app, ["compare", "digits", *quick, *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_npnet_compare(tmp_path):
+    status, out, err = compare("--out", str(tmp_path / "run"))
+    assert status == 0, err
+    for words in ("digits on numpy and torch", "0.weight", "gradient", "test accuracy", "within tolerance"):
+        assert words in out
+    assert "epoch 1/1  loss" in err
+    assert (tmp_path / "run" / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_npnet_compare_names_a_planted_mistake(tmp_path, monkeypatch):
+    """The terms of BatchNorm's gradient that go through mean and variance are forgotten."""
+    right = normalization.batch_norm_backward
+
+    def wrong(*arguments, own_statistics):
+        return right(*arguments, own_statistics=False)
+
+    monkeypatch.setattr(normalization, "batch_norm_backward", wrong)
+    status, out, err = compare("--out", str(tmp_path / "run"), "--json")
+    assert (status, err) == (1, "")
+    first = json.loads(out)["first"]
+    # The second of two, which backward meets first, and the layer in front of it.
+    assert (first["what"], first["when"]) == ("gradient of 4.weight", "epoch 1, step 1")
+    status, out, _ = compare("--out", str(tmp_path / "again"))
+    assert status == 1
+    assert "first past its tolerance: gradient of 4.weight, in epoch 1, step 1" in " ".join(out.split())
+
+
+def test_npnet_compare_does_not_compare_pytorch_with_itself(tmp_path):
+    result = CliRunner().invoke(app, ["compare", "digits", "--backend", "torch"])
+    assert isinstance(result.exception, UnsupportedError)
