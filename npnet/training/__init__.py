@@ -10,49 +10,43 @@ Examples
 from __future__ import annotations
 
 from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
-from npnet.training.comparison import compare_recipe
+from npnet.training.checkpoint import Checkpoint, load_checkpoint
 from npnet.training.engine import Engine, Evaluation, Step
-from npnet.training.experiment import Interrupted, run_recipe
+from npnet.training.experiment import resume_recipe, run_recipe
+from npnet.training.interruption import Interrupted
 from npnet.training.model import MLP
 from npnet.training.numpy_engine import NumpyEngine
-from npnet.training.objective import (
-    BinaryClassification,
-    Classification,
-    Objective,
-    Regression,
-    objective_from_state,
-)
 from npnet.training.recipe import Recipe, load_recipe, recipe_names
+from npnet.training.record import Run, read_run
 from npnet.training.run import RunFolder, load_weights
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import History, Trainer
 
 __all__ = [
     "MLP",
-    "BinaryClassification",
     "Callback",
-    "Classification",
+    "Checkpoint",
     "Engine",
     "Evaluation",
     "History",
     "Interrupted",
     "KeepWeights",
     "NumpyEngine",
-    "Objective",
     "Recipe",
-    "Regression",
+    "Run",
     "RunFolder",
     "Step",
     "StopAtNaN",
     "StopEarly",
     "Task",
     "Trainer",
-    "compare_recipe",
+    "load_checkpoint",
     "load_recipe",
     "load_weights",
     "make_task",
-    "objective_from_state",
+    "read_run",
     "recipe_names",
+    "resume_recipe",
     "run_recipe",
     "splits",
 ]

@@ -1,1 +1,0 @@
-"""Twin scripts that train the same network, whose memory is compared (:mod:`benchmarks.memory`)."""
