@@ -5,7 +5,8 @@ those protocols do not cover stands here and nowhere else:
 
 - a table of devices.  ``"cpu"`` is NumPy, ``"cuda"`` is CuPy; a test may :func:`register_device` a third;
 - copies: :func:`to_device`, :func:`to_host`;
-- special functions, :func:`special` (SciPy's on the host, CuPy's on a GPU);
+- special functions, :func:`special`, and the resampling of images, :func:`ndimage` (SciPy's on the host,
+  CuPy's on a GPU);
 - memory figures, :func:`memory_info`.
 
 Examples
@@ -45,6 +46,7 @@ __all__ = [
     "floating_dtype",
     "is_array",
     "memory_info",
+    "ndimage",
     "register_device",
     "set_default_dtype",
     "special",
@@ -75,6 +77,8 @@ class Device:
         Device array to host array.
     special : callable
         Returns the module of special functions (``erf`` and so on) for arrays of this device.
+    ndimage : callable
+        Returns the module of image transforms (``affine_transform``) for arrays of this device.
     memory : callable
         Returns ``(bytes in use by npnet, bytes free on the device)``.
     uniform_source : callable
@@ -86,6 +90,7 @@ class Device:
     to_device: Callable[[Array], Array]
     to_host: Callable[[Array], Array]
     special: Callable[[], ModuleType]
+    ndimage: Callable[[], ModuleType]
     memory: Callable[[], tuple[int, int]]
     uniform_source: Callable[[int], Callable[[tuple[int, ...]], Array]]
 
@@ -120,6 +125,7 @@ _DEVICES: dict[str, Device] = {
         _identity,
         _identity,
         lambda: importlib.import_module("scipy.special"),
+        lambda: importlib.import_module("scipy.ndimage"),
         _host_memory,
         _host_uniform,
     )
@@ -162,6 +168,7 @@ def _load_cupy() -> Device:
         cupy.asarray,
         cupy.asnumpy,
         lambda: importlib.import_module("cupyx.scipy.special"),
+        lambda: importlib.import_module("cupyx.scipy.ndimage"),
         memory,
         uniform_source,
     )
@@ -255,6 +262,11 @@ def to_device(array: Array, device: str | None) -> Array:
 def special(array: Array) -> Any:
     """The module of special functions (``erf``, ``expit`` ...) that takes this array."""
     return _entry_of(array).special()
+
+
+def ndimage(array: Array) -> Any:
+    """The module of image transforms (``affine_transform``) that takes this array."""
+    return _entry_of(array).ndimage()
 
 
 def memory_info(device: str | None = None) -> tuple[int, int]:

@@ -76,6 +76,7 @@ HOST_ONLY = (
     HostOnly("npnet/optim/full_batch.py", "_to_vector", "SciPy searches on the host"),
     HostOnly("npnet/optim/options.py", "plain", "options are read when they are given, not at every step"),
     HostOnly("npnet/optim/swa_utils.py", "AveragedModel.__init__", "a count of models stays on the host"),
+    HostOnly("npnet/regularization/affine.py", "RandomAffine._uniform", "moves are drawn on the host"),
     HostOnly("npnet/regularization/early_stopping.py", "_number", "values are compared on the host"),
 )
 

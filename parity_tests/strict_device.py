@@ -48,6 +48,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 import scipy.special
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
@@ -377,12 +378,32 @@ def _uniform_source(seed: int) -> Callable[[tuple[int, ...]], Any]:
     return lambda shape: StrictArray(draw(shape))
 
 
+class _NdImage:
+    """What is used of ``cupyx.scipy.ndimage``: picture and matrix both lie on the device."""
+
+    @staticmethod
+    def affine_transform(
+        input: StrictArray,  # noqa: A002 (CuPy's name)
+        matrix: StrictArray,
+        *,
+        order: int,
+        mode: str,
+        cval: float,
+        prefilter: bool,
+    ) -> StrictArray:
+        if not (isinstance(input, StrictArray) and isinstance(matrix, StrictArray)):
+            raise RefusedError("affine_transform: picture and matrix must both lie on the device")
+        options = {"order": order, "mode": mode, "cval": cval, "prefilter": prefilter}
+        return StrictArray(scipy.ndimage.affine_transform(input._memory, matrix._memory, **options))
+
+
 backend.register_device(
     backend.Device(
         name="strict",
         array_type=StrictArray,
         to_device=_upload,  # type: ignore[arg-type]
         to_host=lambda array: array._fetch("backend.to_host"),  # type: ignore[attr-defined]
+        ndimage=lambda: _NdImage,  # type: ignore[arg-type, return-value]
         special=lambda: scipy.special,  # its ufuncs come back to __array_ufunc__, which holds the list
         memory=lambda: backend.memory_info("cpu"),
         uniform_source=_uniform_source,

@@ -26,6 +26,13 @@ ELSEWHERE: dict[str, str] = {
         f"regularization.{name}": PENALTIES
         for name in ("L1", "L2", "ElasticNet", "GroupLasso", "L2Norm", "MaxNorm")
     },
+    **{
+        f"regularization.{name}": "parity_tests/test_augmentation.py"
+        for name in (
+            *("Compose", "RandomAffine", "RandomHorizontalFlip", "RandomQuarterTurn", "RandomRotation"),
+            *("RandomShift", "RandomVerticalFlip"),
+        )
+    },
     "regularization.EarlyStopping": "npnet/regularization/tests/test_early_stopping.py",
     "nn.Parameter": "parity_tests/test_arena.py",
 }
@@ -35,6 +42,7 @@ BASES = {
     "nn.Module": "what it computes is what its subclasses compute; test_protocol.py and test_state_dict.py",
     "optim.Optimizer": "its loop runs the rules of the registry; test_arena.py",
     "lr_scheduler.LRScheduler": "base of the schedules",
+    "regularization.Augmentation": "base of the augmentations",
     "regularization.Penalty": "base of the penalties",
 }
 """Classes that are there to be derived from."""

@@ -8,7 +8,7 @@ import pytest
 from npnet import manual_seed
 from npnet.data.standardized_images import StandardizedImages
 from npnet.random import Generator
-from npnet.training import KeepWeights, NumpyEngine, StopAtNaN, Task, Trainer, load_recipe
+from npnet.training import Classification, KeepWeights, NumpyEngine, StopAtNaN, Task, Trainer, load_recipe
 from parity_tests import strict_device
 
 OVERRIDES = (
@@ -39,7 +39,7 @@ def make_task():
             targets=np.arange(60) % 3,
             rows={"train": np.arange(40), "validation": np.arange(40, 60), "test": np.arange(0)},
             transform=features.transform,
-            class_weight=np.array([1.0, 2.0, 0.5]),
+            objective=Classification(weight=np.array([1.0, 2.0, 0.5])),
         )
 
     return make

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, optim
-from torch.nn import CrossEntropyLoss
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from npnet.backend import Array
@@ -18,7 +17,7 @@ from npnet.training.numpy_engine import EVALUATION_ROWS
 from npnet.training.task import Task
 from torchref import penalties
 from torchref.convert import to_torch
-from torchref.state import to_arrays, to_tensors, to_views
+from torchref.state import to_arrays, to_tensors
 
 __all__ = ["TorchEngine"]
 
@@ -48,7 +47,7 @@ class TorchEngine(Engine):
     >>> recipe = load_recipe("digits", ["scheduler=none"])
     >>> engine = TorchEngine(Task(recipe, recipe.model.build(4, 3), x, y, rows))
     >>> step = engine.train_batch(np.array([0, 2]))
-    >>> step.loss > 0, engine.evaluate("validation").logits.shape
+    >>> step.loss > 0, engine.evaluate("validation").outputs.shape
     (True, (2, 3))
     """
 
@@ -65,8 +64,8 @@ class TorchEngine(Engine):
         self.model = to_torch(task.model, masks=masks).to(self._dtype)
         if masks is None:
             torch.manual_seed(stream("dropout").random_())
-        weight = None if task.class_weight is None else torch.tensor(task.class_weight, dtype=self._dtype)
-        self.criterion = CrossEntropyLoss(weight, label_smoothing=recipe.regularization.label_smoothing)
+        self._targets = task.targets_as(recipe.training.dtype)
+        self.criterion = to_torch(task.objective.criterion(recipe)).to(self._dtype)
         kind, options = recipe.optimizer.kind, dict(recipe.optimizer.options)
         if kind in FUSED:
             options["fused"] = True
@@ -76,20 +75,25 @@ class TorchEngine(Engine):
         self._penalty = None if chosen is None else getattr(penalties, chosen.kind)(**chosen.options)
         self._penalized = [] if self._penalty is None else self._penalty.select(self.model)
 
+    @classmethod
+    def replaying(cls, task: Task) -> TorchEngine:
+        """An engine whose masks come from the stream ``dropout``, as those of npnet's layers do."""
+        return cls(task, masks=stream("dropout"))
+
     def train_batch(self, rows: Array) -> Step:
         """Take one step on these rows."""
         if not self.model.training:  # a walk over all modules, which PyTorch would make at every step
             self.model.train()
         x, target = self._batch(rows)
         self.optimizer.zero_grad()
-        logits = self.model(x)
-        loss = self.criterion(logits, target)
+        outputs = self.model(x)
+        loss = self.criterion(outputs, target)
         total = loss if self._penalty is None else loss + self._penalty.value(self._penalized)
         total.backward()
         self._clip()
         self.optimizer.step()
         self.after_batch()
-        return Step(loss.item(), (logits.detach().argmax(dim=1) == target).sum().item())
+        return Step(loss.item(), self.task.objective.tally(outputs.detach().numpy(), target.numpy()))
 
     def _clip(self) -> None:
         settings = self.task.recipe.regularization
@@ -104,9 +108,9 @@ class TorchEngine(Engine):
         rows = self.task.rows[part]
         self.model.eval()
         blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
-        logits = torch.cat([self.model(self._batch(block)[0]) for block in blocks])
-        loss = self.criterion(logits, self._target(rows))
-        return Evaluation(loss.item(), logits.numpy())
+        outputs = torch.cat([self.model(self._batch(block)[0]) for block in blocks])
+        loss = self.criterion(outputs, self._target(rows))
+        return Evaluation(loss.item(), outputs.numpy())
 
     @torch.inference_mode()
     def penalty(self) -> float:
@@ -129,24 +133,6 @@ class TorchEngine(Engine):
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(to_tensors(state_dict))
 
-    def training_state(self) -> dict[str, Any]:
-        """Weights, optimizer, schedule, and where PyTorch's generator stands, which draws its dropout."""
-        return {
-            "model": to_views(self.model.state_dict()),
-            "optimizer": to_views(self.optimizer.state_dict()),
-            "schedule": None if self.schedule is None else self.schedule.state_dict(),
-            "generator": torch.get_rng_state().numpy(),
-        }
-
-    def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from them."""
-        self.model.load_state_dict(to_tensors(state["model"]))
-        self.optimizer.load_state_dict(to_tensors(state["optimizer"]))
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
-        self.optimizer._opt_called = True  # else the schedule warns that it steps before the optimizer
-        torch.set_rng_state(torch.from_numpy(state["generator"].copy()))
-
     def _batch(self, rows: Array) -> tuple[Tensor, Tensor]:
         """Inputs and targets of some rows, in the dtype of the model."""
         # numpy.take gathers rows faster than index_select does, and from_numpy copies nothing.
@@ -156,4 +142,4 @@ class TorchEngine(Engine):
         return torch.from_numpy(x).to(self._dtype), self._target(rows)
 
     def _target(self, rows: Array) -> Tensor:
-        return torch.from_numpy(np.take(self.task.targets, rows))
+        return torch.from_numpy(np.take(self._targets, rows, axis=0))

@@ -28,9 +28,10 @@ class Dataset:
     inputs : pandas.DataFrame or ndarray
         A table of numbers, or images as uint8 of shape ``(N, H, W)`` or ``(N, H, W, C)``.
     targets : ndarray
-        Classes ``0 ... C - 1``, int64 of shape ``(N,)``.
+        Classes ``0 ... C - 1``, int64 of shape ``(N,)``; or numbers, floating, of shape ``(N,)`` or
+        ``(N, k)``.
     class_names : tuple of str
-        What the classes mean, in that order.
+        What the classes mean, in that order; empty where the targets are numbers.
     identifiers : ndarray
         A name for each row, as the source has it; not always unique.
     groups : ndarray or None
@@ -43,13 +44,17 @@ class Dataset:
         Where the rows come from, in one line for people.
     ceiling : float or None
         For simulated rows, the best accuracy that the generating model allows.
+    target_names : tuple of str
+        What the `k` numbers a row are; empty for classes.
+    unit : str
+        Of the numbers, for people; empty where they have none.
 
     Raises
     ------
     ShapeError
-        If the parts have different numbers of rows.
+        If the parts have different numbers of rows, or there is not one target name for each number a row.
     TargetError
-        If a target is no class, or all of them are the same.
+        If a target is no class, or all of them are the same; or if a number is not finite.
 
     Examples
     --------
@@ -69,6 +74,8 @@ class Dataset:
     simulated: bool = False
     origin: str = ""
     ceiling: float | None = None
+    target_names: tuple[str, ...] = ()
+    unit: str = ""
 
     def __post_init__(self) -> None:
         for part in ("inputs", "identifiers", "groups", "held_out"):
@@ -78,10 +85,30 @@ class Dataset:
                     f"dataset {self.name!r}: {len(rows)} rows of {part} for {len(self.targets)} targets; "
                     "each row needs one of each"
                 )
-        check_targets(self.targets, len(self.class_names), self.origin or self.name)
+        if self.class_names:
+            check_targets(self.targets, len(self.class_names), self.origin or self.name)
+        else:
+            self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        columns = self.targets.shape[1:] or (1,)
+        if self.targets.dtype.kind != "f" or columns != (len(self.target_names),):
+            raise ShapeError(
+                f"dataset {self.name!r}: targets {self.targets.dtype} of shape {self.targets.shape} with "
+                f"{len(self.target_names)} target names and no class names; numbers are floating, one a name"
+            )
+        wrong = np.flatnonzero(~np.isfinite(self.targets.reshape(len(self), -1)).all(axis=1))
+        if wrong.size or not len(self):
+            what = f"the target in row {wrong[0]} is not finite" if wrong.size else "no targets at all"
+            raise TargetError(f"{self.origin or self.name}: {what}")
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def strata(self) -> Array:
+        """What a split keeps in equal shares: the classes; numbers are all of one kind."""
+        return self.targets if self.class_names else np.zeros(len(self), dtype=np.int64)
 
 
 def check_targets(targets: Array, n_classes: int, source: str) -> None:

@@ -10,43 +10,49 @@ Examples
 from __future__ import annotations
 
 from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
-from npnet.training.checkpoint import Checkpoint, load_checkpoint
+from npnet.training.comparison import compare_recipe
 from npnet.training.engine import Engine, Evaluation, Step
-from npnet.training.experiment import resume_recipe, run_recipe
-from npnet.training.interruption import Interrupted
+from npnet.training.experiment import Interrupted, run_recipe
 from npnet.training.model import MLP
 from npnet.training.numpy_engine import NumpyEngine
+from npnet.training.objective import (
+    BinaryClassification,
+    Classification,
+    Objective,
+    Regression,
+    objective_from_state,
+)
 from npnet.training.recipe import Recipe, load_recipe, recipe_names
-from npnet.training.record import Run, read_run
 from npnet.training.run import RunFolder, load_weights
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import History, Trainer
 
 __all__ = [
     "MLP",
+    "BinaryClassification",
     "Callback",
-    "Checkpoint",
+    "Classification",
     "Engine",
     "Evaluation",
     "History",
     "Interrupted",
     "KeepWeights",
     "NumpyEngine",
+    "Objective",
     "Recipe",
-    "Run",
+    "Regression",
     "RunFolder",
     "Step",
     "StopAtNaN",
     "StopEarly",
     "Task",
     "Trainer",
-    "load_checkpoint",
+    "compare_recipe",
     "load_recipe",
     "load_weights",
     "make_task",
-    "read_run",
+    "objective_from_state",
     "recipe_names",
-    "resume_recipe",
     "run_recipe",
     "splits",
 ]

@@ -29,12 +29,12 @@ class Step(NamedTuple):
     loss : float or 0-d array
         Mean over the batch before the update, without the penalty.  On a device that works behind the
         program's back it is the device's own scalar, so that nothing waits for it; else a Python float.
-    hits : int or 0-d array
-        How many rows of the batch were given their right class.
+    tally : number or array
+        What :meth:`~npnet.training.objective.Objective.tally` counts of the batch.
     """
 
     loss: Any
-    hits: Any
+    tally: Any
 
 
 class Evaluation(NamedTuple):
@@ -44,12 +44,12 @@ class Evaluation(NamedTuple):
     ----------
     loss : float
         Mean over the part, without the penalty.
-    logits : ndarray, shape (n, C)
+    outputs : ndarray, shape (n, outputs)
         On the host, in the order of the part's rows.
     """
 
     loss: float
-    logits: Array
+    outputs: Array
 
 
 class Engine(ABC):
@@ -112,17 +112,6 @@ class Engine(ABC):
     @abstractmethod
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
         """Put weights and buffers back, in place."""
-
-    @abstractmethod
-    def training_state(self) -> dict[str, Any]:
-        """Everything of the engine that the next step depends on: ``model``, ``optimizer``, ``schedule``.
-
-        Numbers, texts, lists, dicts, and arrays on the host, which are views where they can be.
-        """
-
-    @abstractmethod
-    def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`training_state` returned."""
 
     @property
     def lr(self) -> float:

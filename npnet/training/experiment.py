@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import npnet.data
+from npnet._version import __version__
 from npnet.backend import Array
 from npnet.data import Dataset, Split
-from npnet.errors import ArgumentError, NonFiniteError, OutputError
+from npnet.errors import NonFiniteError
 from npnet.random import manual_seed
-from npnet.training.autosave import Autosave
+from npnet.training import figures
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
-from npnet.training.figures import confusion_figure, curves_figure
-from npnet.training.interruption import Interrupted, PauseOnSignal
-from npnet.training.metrics import score
 from npnet.training.numpy_engine import NumpyEngine
-from npnet.training.recipe import Recipe, load_recipe
-from npnet.training.record import Run, read_run, resume_command
-from npnet.training.resume import facts_of, go_on, versions_of
-from npnet.training.run import RECIPE, RunFolder
+from npnet.training.objective import Objective
+from npnet.training.recipe import Recipe
+from npnet.training.run import RunFolder
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
 
-__all__ = ["resume_recipe", "run_recipe"]
+__all__ = ["Interrupted", "Seen", "limited_threads", "run_recipe"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a training; its folder has everything up to the last whole epoch."""
 
 
 def run_recipe(
@@ -76,155 +78,42 @@ def run_recipe(
     NonFiniteError
         If the loss becomes NaN; the folder has metrics, curves and weights up to the last good epoch.
     Interrupted
-        At Ctrl-C or SIGTERM, after the step and a checkpoint; :func:`resume_recipe` goes on.
+        At Ctrl-C.
     """
+    began = time.perf_counter()
     folder = RunFolder.numbered(f"{recipe.name}-{backend_name}") if out is None else RunFolder(out)
-    with folder:
-        run = Run(folder.path, recipe, backend_name, _absolute(data))
-        try:
-            folder.write_run(run)
-            return _go(run, folder, make_engine, tuple(callbacks))
-        finally:
-            folder.discard_if_unused()
-
-
-def resume_recipe(
-    path: str | Path,
-    *,
-    recipe: Recipe | None = None,
-    make_engine: Callable[[Task], Engine] = NumpyEngine,
-    backend_name: str = "numpy",
-    data: str | Path | None = None,
-    callbacks: Sequence[Callback] = (),
-) -> dict[str, Any]:
-    """Go on with a run that was interrupted or killed.
-
-    On a CPU, with the same libraries and as many threads, it ends with the very weights, ``metrics.csv`` and
-    figures that it would have had: it starts from the last checkpoint, or anew where there is none yet.  A
-    run that has finished is left as it is.
-
-    Parameters
-    ----------
-    path : str or Path
-        The run's folder.
-    recipe : Recipe, optional
-        What is believed to be the run's recipe; refused if it would train something else.
-    make_engine, backend_name, callbacks
-        As for :func:`run_recipe`.
-    data : str or Path, optional
-        Where the files are now, if not where they were.
-
-    Returns
-    -------
-    dict
-        The content of ``summary.json``.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder holds no run, its checkpoint cannot be read, or the data are others.
-    RecipeMismatchError
-        If the recipe is another one.
-    ArgumentError
-        If the backend is another one.
-    LockedError
-        If another process is at it.
-    OutputError, DataError, NonFiniteError, Interrupted
-        As for :func:`run_recipe`.
-
-    Warns
-    -----
-    UserWarning
-        If libraries or the number of threads are others, so that the last digits may be.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from npnet.training import load_recipe, run_recipe
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     recipe = load_recipe("digits", ["training.epochs=2", "model.hidden=[8]"])
-    ...     summary = run_recipe(recipe, out=folder)
-    ...     resume_recipe(folder) == summary
-    True
-    """
-    run = read_run(path)
-    if (written := run.path / RECIPE).is_file():
-        run.refuse_other(load_recipe(written))  # somebody may have changed it
-    if recipe is not None:
-        run.refuse_other(recipe)
-        run = replace(run, recipe=recipe)
-    if backend_name != run.backend:
-        raise ArgumentError(
-            f"{run.path} was begun with --backend {run.backend}, and goes on with it: got {backend_name}"
-        )
-    if run.finished and run.summary is not None:
-        return run.summary
-    with RunFolder.existing(run.path) as folder:
-        if data is not None:
-            run = replace(run, data=_absolute(data))
-        folder.write_run(run)
-        return _go(run, folder, make_engine, tuple(callbacks))
-
-
-def _absolute(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path).expanduser().absolute()
-
-
-def _go(
-    run: Run, folder: RunFolder, make_engine: Callable[[Task], Engine], callbacks: tuple[Callback, ...]
-) -> dict[str, Any]:
-    """Train what is left to train."""
-    began, recipe = time.perf_counter(), run.recipe
-    dataset = npnet.data.load(recipe.data.dataset, data=run.data, seed=recipe.data.simulator_seed)
-    manual_seed(recipe.seed)
-    parts = splits(recipe, dataset)
-    with _limited_threads(recipe.training.threads), PauseOnSignal() as pause:
-        experiment = _Experiment(run, dataset, make_engine, callbacks, pause)
-        advice = f"go on with: {resume_command(run.path)}"
-        try:
+    try:
+        dataset = npnet.data.load(recipe.data.dataset, data=data, seed=recipe.data.simulator_seed)
+        manual_seed(recipe.seed)
+        parts = splits(recipe, dataset)
+        experiment = _Experiment(recipe, dataset, make_engine, backend_name, tuple(callbacks))
+        with limited_threads(recipe.training.threads):
             if recipe.data.folds is None:
                 return experiment.run(parts[0], folder, began)
             return experiment.run_folds(parts, folder, began)
-        except Interrupted as error:
-            raise Interrupted(f"{error}, after a checkpoint; {advice}", error.signal) from error
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"stopped at once; {advice}") from error
-        except OutputError as error:
-            raise OutputError(f"{error}; what was saved is whole: when that is mended, {advice}") from error
+    finally:
+        folder.discard_if_empty()
 
 
 @dataclass(frozen=True)
 class _Experiment:
     """A recipe and its data, ready to be trained on one split or several."""
 
-    origin: Run
+    recipe: Recipe
     dataset: Dataset
     make_engine: Callable[[Task], Engine]
+    backend_name: str
     callbacks: tuple[Callback, ...]
-    pause: PauseOnSignal
-
-    @property
-    def recipe(self) -> Recipe:
-        """What to do."""
-        return self.origin.recipe
 
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
         folder.write_recipe(self.recipe)
+        tests: list[Seen] = []
         folds = [
-            self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}")
+            self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}", tests)
             for number, split in enumerate(parts, start=1)
         ]
-        tests = [fold["test"] for fold in folds]
-        confusion = np.sum([test["confusion"] for test in tests], axis=0)
-        test = {
-            "confusion": confusion.tolist(),
-            **{
-                name: float(statistic([test[metric] for test in tests]))
-                for metric in ("loss", "accuracy", "macro_f1")
-                for name, statistic in ((metric, np.mean), (f"{metric}_std", _deviation))
-            },
-        }
+        test = _over_folds([fold["test"] for fold in folds])
         seconds = {
             "total": time.perf_counter() - began,
             "training": sum(f["seconds"]["training"] for f in folds),
@@ -242,32 +131,37 @@ class _Experiment:
             "test": test,
             "seconds": seconds,
         }
-        self._draw_confusion(folder, confusion, f"{len(folds)} folds", test)
+        self._draw_test(folder, Seen.together(tests), f"{len(folds)} folds", test)
         folder.write_summary(summary)
         return summary
 
-    def run(self, split: Split, folder: RunFolder, began: float, which: str = "") -> dict[str, Any]:
-        """Train on one split, test, and write the folder."""
+    def run(
+        self,
+        split: Split,
+        folder: RunFolder,
+        began: float,
+        which: str = "",
+        tests: list[Seen] | None = None,
+    ) -> dict[str, Any]:
+        """Train on one split, test, and write the folder; what the test saw is added to `tests`."""
         task, features = make_task(self.recipe, self.dataset, split)
         engine = self.make_engine(task)
         folder.write_recipe(self.recipe)
         folder.write_features(features.state())
-        keep, watching = recipe_callbacks(self.recipe)
-        facts = facts_of(self.origin, self.dataset, which)
-        save = Autosave(folder, keep, facts, self.recipe.training.checkpoint_seconds)
-        trainer = Trainer(engine, [*watching, folder, *self.callbacks, self.pause, save], name=which)
-        go_on(trainer, folder, facts)
-        earlier, ready = trainer.seconds, time.perf_counter()
-        failure: NonFiniteError | None = None
+        folder.write_targets(task.objective.state())
+        keep, watching = recipe_callbacks(self.recipe, folder.write_weights)
+        trainer = Trainer(engine, [*watching, folder, *self.callbacks], name=which)
+        ready = time.perf_counter()
+        failure: BaseException | None = None
         try:
             trainer.fit()
-        except NonFiniteError as error:
+        except (NonFiniteError, KeyboardInterrupt) as error:
             failure = error
-        paused = trainer.should_pause and not trainer.finished
+        trained = time.perf_counter()
         summary = {
             **self._facts(),
             "folder": str(folder.path),
-            "status": "diverged" if failure else "interrupted" if paused else "finished",
+            "status": _status(failure),
             "device": engine.device,
             "parameters": sum(parameter.size for parameter in task.model.parameters()),
             "features": len(features.feature_names),
@@ -275,20 +169,28 @@ class _Experiment:
             "epochs": len(trainer.history),
             "kept_epoch": keep.epoch,
         }
-        scores = {part: self._test(engine, part) for part in ("validation", "test") if len(task.rows[part])}
-        summary |= scores
+        for part in ("validation", "test"):
+            if len(task.rows[part]):
+                seen = Seen.of(self.dataset, engine, part)
+                summary[part] = seen.scores()
+        if "test" in summary and tests is not None:
+            tests.append(seen)
         summary["seconds"] = {
             "data": ready - began,
-            "training": trainer.seconds,
-            "total": time.perf_counter() - began + earlier,
+            "training": trained - ready,
+            "total": time.perf_counter() - began,
         }
-        self._draw(folder, trainer, summary, which)
+        self._draw_curves(folder, trainer, keep.epoch, which)
+        if "test" in summary:
+            self._draw_test(folder, seen, which, summary["test"])
         folder.write_summary(summary)
-        if failure is not None:
+        if isinstance(failure, NonFiniteError):
             kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
             raise NonFiniteError(f"{failure}; the {kept} are kept in {folder.path}") from failure
-        if paused:
-            raise Interrupted(f"interrupted in epoch {trainer.epoch}", self.pause.received)
+        if failure is not None:
+            raise Interrupted(
+                f"interrupted in epoch {trainer.epoch}; what was done lies in {folder.path}"
+            ) from failure
         return summary
 
     def _facts(self) -> dict[str, Any]:
@@ -296,26 +198,23 @@ class _Experiment:
         return {
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
-            "backend": self.origin.backend,
+            "backend": self.backend_name,
+            "task": self.recipe.training.objective.kind,
             "data": {
                 "dataset": self.dataset.name,
                 "origin": self.dataset.origin,
                 "simulated": self.dataset.simulated,
                 "ceiling": self.dataset.ceiling,
                 "classes": list(self.dataset.class_names),
+                "targets": list(self.dataset.target_names),
+                "unit": self.dataset.unit,
             },
-            "versions": versions_of(self.origin.backend),
+            "versions": {"npnet": __version__, "numpy": np.__version__, "python": platform.python_version()},
         }
-
-    def _test(self, engine: Engine, part: str) -> dict[str, Any]:
-        """Figures of one part with the weights that are kept."""
-        evaluation = engine.evaluate(part)
-        scores = score(engine.task.targets[engine.task.rows[part]], evaluation.logits)
-        return {"loss": evaluation.loss, **scores.to_dict()}
 
     def _title(self, which: str) -> str:
         simulated = " (simulated data)" if self.dataset.simulated else ""
-        return f"{self.recipe.name}{simulated} on {self.origin.backend}{which and ', ' + which}"
+        return f"{self.recipe.name}{simulated} on {self.backend_name}{which and ', ' + which}"
 
     def _note(self) -> str:
         data = self.dataset
@@ -324,29 +223,77 @@ class _Experiment:
         )
         return f"Data: {data.origin}{ceiling}. Seed of the run: {self.recipe.seed}."
 
-    def _draw(self, folder: RunFolder, trainer: Trainer, summary: dict[str, Any], which: str) -> None:
-        """The figures, as far as there is something to draw."""
+    def _draw_curves(self, folder: RunFolder, trainer: Trainer, kept_epoch: int, which: str) -> None:
         if len(trainer.history):
-            curves = curves_figure(
+            curves = figures.curves_figure(
                 trainer.history.frame,
-                summary["kept_epoch"],
+                kept_epoch,
                 self._title(which),
                 self._note(),
                 self.dataset.ceiling,
+                objective=trainer.engine.task.objective,
             )
             folder.write_figure("curves.png", curves)
-        if "test" in summary:
-            self._draw_confusion(folder, np.asarray(summary["test"]["confusion"]), which, summary["test"])
 
-    def _draw_confusion(self, folder: RunFolder, confusion: Array, which: str, test: dict[str, Any]) -> None:
-        figures = f"Test accuracy {test['accuracy']:.2%}, macro F1 {test['macro_f1']:.3f}. "
-        figure = confusion_figure(
-            confusion, self.dataset.class_names, self._title(which), figures + self._note()
+    def _draw_test(self, folder: RunFolder, seen: Seen, which: str, test: dict[str, Any]) -> None:
+        objective = seen.objective
+        results = ", ".join(
+            f"{measure.title} {measure.written(test[measure.name], objective.unit)}"
+            for measure in objective.measures
         )
-        folder.write_figure("confusion.png", figure)
+        note = f"Test: {results}. {self._note()}"
+        folder.write_figure(
+            objective.figure_name, objective.draw(seen.targets, seen.outputs, self._title(which), note)
+        )
 
 
-def _limited_threads(limit: int | None) -> AbstractContextManager[Any]:
+@dataclass(frozen=True)
+class Seen:
+    """A part of the data and what the network, with the weights that are kept, says of it."""
+
+    objective: Objective
+    targets: Array
+    outputs: Array
+    loss: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, engine: Engine, part: str) -> Seen:
+        """Look at a part now."""
+        evaluation = engine.evaluate(part)
+        targets = dataset.targets[engine.task.rows[part]]
+        return cls(engine.task.objective, targets, evaluation.outputs, evaluation.loss)
+
+    @classmethod
+    def together(cls, folds: Sequence[Seen]) -> Seen:
+        """The test parts of all folds; numbers are read by the scale of the first one."""
+        first = folds[0].objective
+        return cls(
+            first,
+            np.concatenate([seen.targets for seen in folds]),
+            np.concatenate([first.recode(seen.outputs, seen.objective) for seen in folds]),
+            float(np.mean([seen.loss for seen in folds])),
+        )
+
+    def scores(self) -> dict[str, Any]:
+        """All measures, the loss first."""
+        return {"loss": self.loss, **self.objective.score(self.targets, self.outputs)}
+
+
+def _over_folds(tests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and deviation of what the folds' tests measured; confusion matrices are added up."""
+    together: dict[str, Any] = {}
+    for name in tests[0]:
+        values = [test[name] for test in tests]
+        if name == "confusion":
+            together[name] = np.sum(values, axis=0).tolist()
+        elif None in values:  # not defined in some fold
+            together |= {name: None, f"{name}_std": None}
+        else:
+            together |= {name: float(np.mean(values)), f"{name}_std": _deviation(values)}
+    return together
+
+
+def limited_threads(limit: int | None) -> AbstractContextManager[Any]:
     """At most so many threads in the numerical libraries that are loaded by now."""
     if limit is None:
         return nullcontext()
@@ -354,6 +301,12 @@ def _limited_threads(limit: int | None) -> AbstractContextManager[Any]:
 
     limits: AbstractContextManager[Any] = threadpool_limits(limit)
     return limits
+
+
+def _status(failure: BaseException | None) -> str:
+    if failure is None:
+        return "finished"
+    return "diverged" if isinstance(failure, NonFiniteError) else "interrupted"
 
 
 def _deviation(values: Sequence[float]) -> float:

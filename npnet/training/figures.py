@@ -12,16 +12,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from npnet.backend import Array
+    from npnet.training.objective import Objective
 
-__all__ = ["caption", "confusion_figure", "curves_figure", "new_figure"]
+__all__ = [
+    "caption",
+    "comparison_figure",
+    "confusion_figure",
+    "curves_figure",
+    "new_figure",
+    "predictions_figure",
+]
 
 TRAIN, VALIDATION, KEPT, RATE, MOMENTUM = "#1f6fb4", "#d1602b", "#555555", "#4a8f3c", "#7a5195"
 
 
 def curves_figure(
-    frame: pd.DataFrame, kept_epoch: int, title: str, note: str, ceiling: float | None = None
+    frame: pd.DataFrame,
+    kept_epoch: int,
+    title: str,
+    note: str,
+    ceiling: float | None = None,
+    *,
+    objective: Objective,
 ) -> Figure:
-    """Losses, accuracies and the learning rate over the epochs, and the epoch that is kept.
+    """Losses, the first measure and the learning rate over the epochs, and the epoch that is kept.
 
     Parameters
     ----------
@@ -33,23 +47,28 @@ def curves_figure(
         Over and under the panels.
     ceiling : float, optional
         The best accuracy that is possible, where it is known.
+    objective : Objective, keyword-only
+        Says what is measured.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
     figure = new_figure(10.0, 7.5)
-    loss, accuracy, rate = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 3, 1.3]})
-    for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
+    followed = objective.measures[0]
+    loss, measure, rate = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 3, 1.3]})
+    for axes, quantity in ((loss, "loss"), (measure, followed.name)):
         for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
             column = f"{part}_{quantity}"
             if column in frame:
                 label = "training (mean over the epoch)" if part == "train" else "validation"
                 axes.plot(frame.index, frame[column], color=colour, label=label, **_line(frame))
-    loss.set_ylabel("cross-entropy (nats)")
-    accuracy.set_ylabel("accuracy")
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
+    loss.set_ylabel(objective.loss_title)
+    in_units = followed.in_units and objective.unit
+    measure.set_ylabel(f"{followed.title} ({objective.unit})" if in_units else followed.title)
+    if followed.percent:
+        measure.yaxis.set_major_formatter(PercentFormatter(1.0))
     if ceiling is not None:
-        line = accuracy.axhline(ceiling, color="black", linestyle=":")
-        accuracy.legend([line], [f"expected of the best classifier: {ceiling:.1%}"], loc="lower right")
+        line = measure.axhline(ceiling, color="black", linestyle=":")
+        measure.legend([line], [f"expected of the best classifier: {ceiling:.1%}"], loc="lower right")
     rate.step(frame.index, frame["lr"], color=RATE, where="mid")
     rate.set_ylabel("learning rate")
     rate.set_yscale("log")
@@ -60,7 +79,7 @@ def curves_figure(
     rate.set_xlabel("epoch")
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     rate.set_xlim(0.5, len(frame) + 0.5)
-    for axes in (loss, accuracy, rate):
+    for axes in (loss, measure, rate):
         axes.grid(alpha=0.3)
         if kept_epoch:
             axes.axvline(kept_epoch, color=KEPT, linestyle="--", label=f"kept: epoch {kept_epoch}")
@@ -107,6 +126,89 @@ def confusion_figure(confusion: Array, class_names: tuple[str, ...], title: str,
         )
     bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), shrink=0.85)
     bar.set_label("share of the true class")
+    caption(figure, title, note)
+    return figure
+
+
+def predictions_figure(
+    true: Array, said: Array, names: tuple[str, ...], unit: str, title: str, note: str
+) -> Figure:
+    """Numbers that the network says against the true ones; on the diagonal they are equal.
+
+    Parameters
+    ----------
+    true, said : ndarray, shape (n, k)
+        In the data's own units.
+    names : tuple of str
+        Of the k columns.
+    unit : str
+        Of all of them.
+    title, note : str
+        Over and under the panel.
+    """
+    figure = new_figure(7.0, 7.0)
+    axes = figure.subplots()
+    few = len(true) <= 300
+    for number, name in enumerate(names):
+        axes.plot(
+            true[:, number],
+            said[:, number],
+            linestyle="none",
+            marker="o",
+            markersize=4.5 if few else 2.5,
+            alpha=0.6 if few else 0.3,
+            label=name,
+        )
+    ends = [min(true.min(), said.min()), max(true.max(), said.max())]
+    axes.plot(ends, ends, color="black", linestyle=":", label="equal")
+    quantity = (names[0] if len(names) == 1 else "target") + (f" ({unit})" if unit else "")
+    axes.set_xlabel(f"true {quantity}")
+    axes.set_ylabel(f"{quantity}, as the network says")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.grid(alpha=0.3)
+    if len(names) > 1:
+        axes.legend(loc="upper left")
+    caption(figure, title, note)
+    return figure
+
+
+def comparison_figure(steps: pd.DataFrame, names: tuple[str, ...], title: str, note: str) -> Figure:
+    """The losses of two runs on one panel, and under it how much of the tolerance their difference used.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        A row a step, with the columns ``<name>_loss`` of both and ``share``.
+    names : tuple of str
+        Of the two runs.
+    title, note : str
+        Over and under the panels.
+    """
+    figure = new_figure(10.0, 6.5)
+    loss, share = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
+    count = np.arange(1, len(steps) + 1)
+    single = "o" if len(steps) == 1 else None
+    styles: tuple[dict[str, Any], ...] = (
+        {"linewidth": 3.0, "alpha": 0.45},
+        {"linewidth": 0.9, "linestyle": (0, (4, 2))},
+    )
+    for name, colour, style in zip(names, (TRAIN, VALIDATION), styles, strict=True):
+        loss.plot(count, steps[f"{name}_loss"], color=colour, marker=single, label=name, **style)
+    loss.set_ylabel("loss of the batch")
+    loss.legend(loc="upper right")
+    # Where nothing differs there is nothing to draw: a logarithm has no zero.
+    used = steps["share"].where(steps["share"] > 0.0)
+    share.plot(count, used, color=RATE, linewidth=0.9, marker=single)
+    share.axhline(1.0, color="black", linestyle=":", label="the tolerance")
+    share.set_yscale("log")
+    share.set_ylabel("share of the tolerance\nthat differences use")
+    share.set_xlabel("step")
+    share.legend(loc="upper left")
+    starts = np.flatnonzero(np.diff(steps["fold"].to_numpy())) + 1.5
+    for axes in (loss, share):
+        axes.grid(alpha=0.3)
+        for start in starts:
+            axes.axvline(start, color=KEPT, linestyle="--", linewidth=0.8)
     caption(figure, title, note)
     return figure
 

@@ -1,9 +1,11 @@
-"""How good a classifier is, by scikit-learn's metrics."""
+"""How good a network is: the measures, by scikit-learn, and how people are told them."""
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,62 +14,142 @@ from npnet.errors import RecipeError
 if TYPE_CHECKING:
     from npnet.backend import Array
 
-__all__ = ["Scores", "class_weights", "score"]
+__all__ = [
+    "ACCURACY",
+    "MACRO_F1",
+    "MAE",
+    "R2",
+    "RMSE",
+    "ROC_AUC",
+    "Measure",
+    "class_weights",
+    "score_classes",
+    "score_values",
+]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Figures of one part of the data.
+class Measure:
+    """A figure that a network is judged by.
 
     Parameters
     ----------
-    accuracy : float
-        Share of rows that were given their class.
-    macro_f1 : float
-        F1 of each class, averaged with equal weight: rare classes count as much as common ones.
-    confusion : ndarray of int, shape (C, C)
-        Rows of class ``i`` that were called ``j``.
-    """
-
-    accuracy: float
-    macro_f1: float
-    confusion: Array
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain numbers and lists."""
-        return {
-            "accuracy": self.accuracy,
-            "macro_f1": self.macro_f1,
-            "confusion": self.confusion.tolist(),
-        }
-
-
-def score(targets: Array, logits: Array) -> Scores:
-    """Compare classes with logits.
-
-    Parameters
-    ----------
-    targets : ndarray of int, shape (n,)
-        The classes.
-    logits : ndarray, shape (n, C)
-        The largest of a row is what the network says.
+    name : str
+        Its key in a summary, and the end of its columns in a history.
+    title : str
+        What people call it.
+    better : {"max", "min"}
+        Whether it is better when larger or when smaller.
+    percent : bool
+        Whether it is a share.
+    in_units : bool
+        Whether it is in the units of the target.
 
     Examples
     --------
-    >>> scores = score(np.array([0, 0, 1]), np.array([[2.0, 1.0], [0.0, 1.0], [0.0, 1.0]]))
-    >>> round(scores.accuracy, 3), round(scores.macro_f1, 3), scores.confusion.tolist()
+    >>> ACCURACY.written(0.98765), MAE.written(0.123456, "ppm"), R2.written(None)
+    ('98.77%', '0.1235 ppm', 'not defined')
+    """
+
+    name: str
+    title: str
+    better: Literal["max", "min"]
+    percent: bool = False
+    in_units: bool = False
+
+    def written(self, value: float | None, unit: str = "") -> str:
+        """The value for people; None is what is not defined, such as R2 of a single row."""
+        if value is None:
+            return "not defined"
+        figure = f"{value:.2%}" if self.percent else f"{value:.4g}"
+        return f"{figure} {unit}".rstrip() if self.in_units else figure
+
+
+ACCURACY = Measure("accuracy", "accuracy", "max", percent=True)
+MACRO_F1 = Measure("macro_f1", "macro F1", "max")
+ROC_AUC = Measure("roc_auc", "ROC AUC", "max")
+MAE = Measure("mae", "mean absolute error", "min", in_units=True)
+RMSE = Measure("rmse", "root mean squared error", "min", in_units=True)
+R2 = Measure("r2", "R2", "max")
+
+
+def score_classes(targets: Array, said: Array, n_classes: int) -> dict[str, Any]:
+    """Compare classes with those that a network says.
+
+    Parameters
+    ----------
+    targets, said : ndarray of int, shape (n,)
+        The classes, and what the network takes them for.
+    n_classes : int
+        How many there are, whether or not they occur.
+
+    Returns
+    -------
+    dict
+        ``accuracy``, the share of rows that were given their class; ``macro_f1``, the F1 of each class
+        averaged with equal weight, so that rare classes count as much as common ones; ``confusion``, a list
+        of rows: how many of class ``i`` were called ``j``.
+
+    Examples
+    --------
+    >>> scores = score_classes(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    >>> round(scores["accuracy"], 3), round(scores["macro_f1"], 3), scores["confusion"]
     (0.667, 0.667, [[1, 1], [0, 1]])
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-    said = logits.argmax(axis=1)
-    classes = np.arange(logits.shape[1])
-    return Scores(
-        accuracy=float(accuracy_score(targets, said)),
+    classes = np.arange(n_classes)
+    return {
+        "accuracy": float(accuracy_score(targets, said)),
         # A class without rows and without mistakes has no F1; it counts as 0.
-        macro_f1=float(f1_score(targets, said, labels=classes, average="macro", zero_division=0.0)),
-        confusion=confusion_matrix(targets, said, labels=classes),
-    )
+        "macro_f1": float(f1_score(targets, said, labels=classes, average="macro", zero_division=0.0)),
+        "confusion": confusion_matrix(targets, said, labels=classes).tolist(),
+    }
+
+
+def score_ranking(targets: Array, logits: Array) -> float | None:
+    """Area under the ROC curve; None where only one of the classes occurs.
+
+    Examples
+    --------
+    >>> score_ranking(np.array([0, 1, 1]), np.array([0.1, 0.3, 0.2])), score_ranking(np.ones(2), np.ones(2))
+    (1.0, None)
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return None if np.all(targets == targets[0]) else float(roc_auc_score(targets, logits))
+
+
+def score_values(targets: Array, said: Array) -> dict[str, Any]:
+    """Compare numbers with those that a network says, both in the data's own units.
+
+    Parameters
+    ----------
+    targets, said : ndarray, shape (n, k)
+        The numbers, and what the network takes them for; measures are means over the `k` columns.
+
+    Returns
+    -------
+    dict
+        ``mae``, ``rmse`` and ``r2``, the share of the variance that is explained (None for a single row).
+
+    Examples
+    --------
+    >>> scores = score_values(np.array([[0.0], [2.0]]), np.array([[0.0], [1.0]]))
+    >>> scores["mae"], round(scores["rmse"], 4), scores["r2"]
+    (0.5, 0.7071, 0.5)
+    """
+    from sklearn.exceptions import UndefinedMetricWarning
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # R2 of a single row, which is NaN
+        explained = float(r2_score(targets, said))
+    return {
+        "mae": float(mean_absolute_error(targets, said)),
+        "rmse": float(root_mean_squared_error(targets, said)),
+        "r2": None if math.isnan(explained) else explained,
+    }
 
 
 def class_weights(setting: str | tuple[float, ...] | None, targets: Array, n_classes: int) -> Array | None:

@@ -19,8 +19,8 @@ class MLP:
     r"""A fully connected network.
 
     Each hidden layer is ``Linear``, ``BatchNorm1d`` if `batch_norm`, the activation, and ``Dropout`` if
-    `dropout` is positive; the last layer is ``Linear`` and gives one logit a class.  Inputs of several axes,
-    such as images, are flattened first.
+    `dropout` is positive; the last layer is ``Linear`` and gives what the loss takes: a logit a class, one
+    logit, or numbers.  Inputs of several axes, such as images, are flattened first.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class MLP:
 
     Examples
     --------
-    >>> MLP(hidden=(8,), dropout=0.5).build(inputs=4, classes=3)
+    >>> MLP(hidden=(8,), dropout=0.5).build(inputs=4, outputs=3)
     Sequential(
       (0): Linear(in_features=4, out_features=8, bias=True)
       (1): ReLU()
@@ -51,7 +51,7 @@ class MLP:
     batch_norm: bool = setting(flag, False)
     dropout: float = setting(number(0.0, below=1.0), 0.0)
 
-    def build(self, inputs: int | tuple[int, ...], classes: int) -> nn.Sequential:
+    def build(self, inputs: int | tuple[int, ...], outputs: int) -> nn.Sequential:
         """Make the network; weights are drawn from the stream ``init``.
 
         `inputs` is the shape of one row, ``(d,)`` or the number d for a table, ``(C, H, W)`` for images.
@@ -71,7 +71,7 @@ class MLP:
             if self.dropout > 0.0:
                 layers.append(nn.Dropout(self.dropout))
             size = width
-        return nn.Sequential(*layers, nn.Linear(size, classes))
+        return nn.Sequential(*layers, nn.Linear(size, outputs))
 
 
 def shape_of(inputs: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -80,4 +80,4 @@ def shape_of(inputs: int | tuple[int, ...]) -> tuple[int, ...]:
 
 
 MODELS: dict[str, Any] = {cls.kind: cls for cls in (MLP,)}
-"""The tables that ``[model]`` can be, by ``kind``; each has ``build(shape of a row, classes)``."""
+"""The tables that ``[model]`` can be, by ``kind``; each has ``build(shape of a row, outputs)``."""

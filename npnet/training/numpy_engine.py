@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet import backend, nn, optim, regularization
+from npnet import backend, optim, regularization
 from npnet.backend import Array
 from npnet.nn.context import no_grad
 from npnet.nn.utils import clip_grad_norm_, clip_grad_value_
@@ -43,7 +43,7 @@ class NumpyEngine(Engine):
     >>> recipe = load_recipe("digits", ["scheduler=none"])
     >>> engine = NumpyEngine(Task(recipe, recipe.model.build(4, 3), x, y, rows))
     >>> step = engine.train_batch(np.array([0, 2]))
-    >>> step.loss > 0, engine.evaluate("validation").logits.shape
+    >>> step.loss > 0, engine.evaluate("validation").outputs.shape
     (True, (2, 3))
     """
 
@@ -54,11 +54,9 @@ class NumpyEngine(Engine):
         recipe, self.device = task.recipe, backend.check_device(device)
         self._dtype = backend.floating_dtype(recipe.training.dtype)
         self._inputs = backend.to_device(task.inputs, self.device)
-        self._targets = backend.to_device(task.targets, self.device)
+        self._targets = backend.to_device(task.targets_as(recipe.training.dtype), self.device)
         self.model = task.model.to(self.device, self._dtype)
-        weight = None if task.class_weight is None else task.class_weight.astype(self._dtype)
-        self.criterion = nn.CrossEntropyLoss(weight, label_smoothing=recipe.regularization.label_smoothing)
-        self.criterion.to(self.device)
+        self.criterion = task.objective.criterion(recipe).to(self.device, self._dtype)
         self.optimizer = getattr(optim, recipe.optimizer.kind)(
             self.model.parameters(), **recipe.optimizer.options
         )
@@ -72,14 +70,14 @@ class NumpyEngine(Engine):
             self.model.train()
         x, target = self._batch(rows)
         self.optimizer.zero_grad()
-        logits = self.model(x)
-        loss = self.criterion(logits, target)
-        self.model.backward(self.criterion.backward(), input_grad=False)
+        outputs = self.model(x)
+        loss = self.criterion(outputs, target)
+        self.model.backward(self.criterion.backward(1.0), input_grad=False)
         self._regularize()
         self.optimizer.step()
         self.after_batch()
-        hits = np.count_nonzero(np.argmax(logits, axis=1) == target)
-        return Step(loss.item(), hits) if self.device == "cpu" else Step(loss, hits)
+        tally = self.task.objective.tally(outputs, target)
+        return Step(loss.item() if self.device == "cpu" else loss, tally)
 
     def _regularize(self) -> None:
         """Add the penalty's gradient, then clip."""
@@ -97,10 +95,10 @@ class NumpyEngine(Engine):
         self.model.eval()
         with no_grad():
             blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
-            logits = np.concatenate([self.model(self._batch(block)[0]) for block in blocks])
+            outputs = np.concatenate([self.model(self._batch(block)[0]) for block in blocks])
             target = np.take(self._targets, backend.to_device(rows, self.device), axis=0)
-            loss = self.criterion(logits, target)
-        return Evaluation(float(loss), backend.to_host(logits))
+            loss = self.criterion(outputs, target)
+        return Evaluation(float(loss), backend.to_host(outputs))
 
     def penalty(self) -> float:
         """The value of the penalty now; 0 without one."""
@@ -121,25 +119,6 @@ class NumpyEngine(Engine):
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(state_dict)
 
-    def training_state(self) -> dict[str, Any]:
-        """Weights, optimizer and schedule; on a CPU the arrays are the very ones that train."""
-        optimizer = self.optimizer.state_dict()
-        # The numbers as they are: state_dict() rounds them as PyTorch does, a count of steps beyond 2**24.
-        exact = self.optimizer.state.values()
-        optimizer["state"] = dict(zip(optimizer["state"], exact, strict=True))
-        return {
-            "model": _on_host(self.model.state_dict()),
-            "optimizer": _on_host(optimizer),
-            "schedule": None if self.schedule is None else self.schedule.state_dict(),
-        }
-
-    def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from them."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
-
     def _batch(self, rows: Array) -> tuple[Array, Array]:
         """Inputs and targets of some rows, on the device and in the dtype of the model."""
         places = backend.to_device(rows, self.device)
@@ -147,10 +126,3 @@ class NumpyEngine(Engine):
         if self.task.transform is not None:
             x = self.task.transform(x)
         return x.astype(self._dtype, copy=False), np.take(self._targets, places, axis=0)
-
-
-def _on_host(state: Any) -> Any:
-    """A tree of state with its arrays on the host."""
-    if isinstance(state, Mapping):
-        return {key: _on_host(value) for key, value in state.items()}
-    return backend.to_host(state) if backend.is_array(state) else state

@@ -26,7 +26,7 @@ REDRAW_SECONDS = 0.5
 
 
 class ProgressBar(Callback):
-    """Loss, accuracy, rows a second and time left as a bar, on a terminal; and a line for some of the epochs.
+    """Loss, measure, rows a second and time left as a bar, on a terminal; and a line for some of the epochs.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class ProgressBar(Callback):
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}"),
+            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[measure]}"),
             TextColumn("{task.fields[speed]:,.0f} rows/s"),
             TimeRemainingColumn(compact=True),
             console=console,
@@ -54,9 +54,7 @@ class ProgressBar(Callback):
         self._began = time.perf_counter()
         self._rows = 0
         steps = trainer.epochs * trainer.engine.task.steps_per_epoch
-        self._bar_task = self._bar.add_task(
-            "", total=steps, epoch="", loss=math.nan, accuracy=math.nan, speed=0.0
-        )
+        self._bar_task = self._bar.add_task("", total=steps, epoch="", loss=math.nan, measure="", speed=0.0)
         self._shown = 0
         if trainer.name:
             self._console.print(trainer.name, highlight=False)
@@ -75,7 +73,7 @@ class ProgressBar(Callback):
                 completed=steps,
                 epoch=f"{trainer.epoch}/{trainer.epochs}",
                 loss=running.loss,
-                accuracy=running.accuracy,
+                measure=_measure(trainer, running.measure),
                 speed=(self._rows + running.rows) / (now - self._began),
                 refresh=True,
             )
@@ -96,12 +94,20 @@ class ProgressBar(Callback):
 
     def _say(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
         self._shown = int(measured["epoch"])
-        figures = [f"loss {measured['train_loss']:.4f}  accuracy {measured['train_accuracy']:.2%}"]
-        if "validation_loss" in measured:
-            figures.append(
-                f"validation loss {measured['validation_loss']:.4f}  "
-                f"accuracy {measured['validation_accuracy']:.2%}"
-            )
+        name = trainer.engine.task.objective.measures[0].name
+        figures = [
+            f"{part and part + ' '}loss {measured[f'{column}_loss']:.4f}  "
+            f"{_measure(trainer, measured[f'{column}_{name}'])}"
+            for part, column in (("", "train"), ("validation", "validation"))
+            if f"{column}_loss" in measured
+        ]
         figures.append(f"lr {measured['lr']:.2e}  {measured['rows_per_second']:,.0f} rows/s")
         epoch = f"epoch {self._shown:>{len(str(trainer.epochs))}}/{trainer.epochs}"
         self._console.print(f"{epoch}  {'   '.join(figures)}", highlight=False, soft_wrap=True)
+
+
+def _measure(trainer: Trainer, value: float) -> str:
+    """The first measure of the objective, by name."""
+    objective = trainer.engine.task.objective
+    measure = objective.measures[0]
+    return f"{measure.title} {measure.written(value, objective.unit)}"

@@ -19,6 +19,7 @@ from npnet import data, optim, regularization
 from npnet.errors import ArgumentError, RecipeError
 from npnet.nn.parameter import Parameter
 from npnet.training.model import MLP, MODELS
+from npnet.training.objective import LOSSES, Classification, Objective, objective_class
 from npnet.training.schema import (
     Choice,
     choice,
@@ -50,9 +51,6 @@ __all__ = [
     "recipe_names",
 ]
 
-METRICS = ("validation_loss", "validation_accuracy", "train_loss", "train_accuracy")
-"""Columns of the history that early stopping and ReduceLROnPlateau can watch."""
-
 OPTIMIZERS = {
     name: cls
     for name, cls in vars(optim).items()
@@ -73,6 +71,17 @@ SCHEDULES = {
 
 GIVEN_TO_SCHEDULES = ("optimizer", "last_epoch", "total_steps", "epochs", "steps_per_epoch", "mode")
 """Arguments that follow from the rest of the recipe."""
+
+GIVEN_TO_LOSSES = (
+    "size_average",
+    "reduce",
+    "reduction",
+    "weight",
+    "pos_weight",
+    "ignore_index",
+    "label_smoothing",
+)
+"""Arguments that follow from the rest of the recipe, or that mean nothing in training by rows."""
 
 
 def _optimizer(cls: Any, options: dict[str, Any]) -> Any:
@@ -160,9 +169,10 @@ class RegularizationSettings:
     clip_grad_norm, clip_grad_value : float, optional
         Bounds of the gradient's norm and of its elements.
     label_smoothing : float
-        As in :class:`npnet.nn.CrossEntropyLoss`.
+        As in :class:`npnet.nn.CrossEntropyLoss`, which alone takes it.
     class_weight : "balanced" or tuple of float, optional
-        Weights of the classes in the loss; balanced ones are inverse to the number of training rows.
+        Weights of the classes in the loss; balanced ones are inverse to the number of training rows.  Of two
+        classes, with :class:`npnet.nn.BCEWithLogitsLoss`, the second weight over the first is ``pos_weight``.
     early_stopping : EarlyStoppingSettings, optional
         When to end before the last epoch.
     """
@@ -191,28 +201,39 @@ class TrainingSettings:
         Leave out a last batch that is not full.
     dtype : {"float32", "float64"}
         Of weights and activations.
+    loss : Choice
+        A class of :mod:`npnet.nn` and its options; the kind of task follows from it, see
+        :mod:`npnet.training.objective`.
     monitor : str
         What early stopping and ReduceLROnPlateau watch, a column of the history.
     threads : int, optional
         Of the matrix library; left out, it takes what the machine has.  Small matrices are multiplied as fast
         by one thread, which then does not wait for others on a busy machine; and rounding, hence the exact
         weights, may depend on their number.
-    checkpoint_seconds : float
-        Within an epoch there is a checkpoint after so many seconds; 0 writes one after every step.
     """
 
     epochs: int = setting(whole(1))
     batch_size: int | str = setting(either(whole(1), "a whole number, 1 or more", "full"), 128)
     drop_last: bool = setting(flag, False)
     dtype: str = setting(one_of("float32", "float64"), "float32")
-    monitor: str = setting(one_of(*METRICS), "validation_loss")
+    loss: Choice = setting(
+        choice(named(LOSSES), _make, given=GIVEN_TO_LOSSES), Choice(Classification.losses[0])
+    )
+    monitor: str = setting(text, "validation_loss")
     threads: int | None = setting(optional(whole(1)), None)
-    checkpoint_seconds: float = setting(number(0.0), 60.0)
+
+    def __post_init__(self) -> None:
+        one_of(*self.objective.columns())("training.monitor", self.monitor)
+
+    @property
+    def objective(self) -> type[Objective]:
+        """The kind of task."""
+        return objective_class(self.loss.kind)
 
     @property
     def mode(self) -> Literal["min", "max"]:
         """Whether what is watched is better when smaller, ``"min"``, or when larger, ``"max"``."""
-        return "max" if self.monitor.endswith("accuracy") else "min"
+        return self.objective.mode(self.monitor)
 
 
 @dataclass(frozen=True)
@@ -253,6 +274,7 @@ class Recipe:
     regularization: RegularizationSettings = setting(table(RegularizationSettings), RegularizationSettings())
 
     def __post_init__(self) -> None:
+        self._refuse_settings_of_other_losses()
         watching = {
             "regularization.early_stopping": self.regularization.early_stopping is not None,
             "scheduler ReduceLROnPlateau": self.scheduler and self.scheduler.kind == "ReduceLROnPlateau",
@@ -262,6 +284,16 @@ class Recipe:
                 raise RecipeError(
                     f"{what} watches {self.training.monitor}, and there is no validation part: set "
                     "data.validation to a share of the rows, or training.monitor to train_loss"
+                )
+
+    def _refuse_settings_of_other_losses(self) -> None:
+        taken = self.training.objective.settings
+        for key in ("label_smoothing", "class_weight"):
+            value = getattr(self.regularization, key)
+            if key not in taken and value != getattr(RegularizationSettings, key):
+                raise RecipeError(
+                    f"regularization.{key} = {value!r} is not for training.loss={self.training.loss.kind}: "
+                    "leave it out"
                 )
 
     def to_toml(self) -> str:
@@ -283,13 +315,13 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
-def load_recipe(source: str | Path | Recipe, overrides: Iterable[str] = ()) -> Recipe:
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe by name or from a file, and change some of its settings.
 
     Parameters
     ----------
-    source : str, Path or Recipe
-        A name of :func:`recipe_names`, the path of a TOML file, or a recipe that was read before.
+    source : str or Path
+        A name of :func:`recipe_names`, or the path of a TOML file.
     overrides : iterable of str
         Each ``"table.key=value"`` with a value as TOML writes it; a bare word is text, and ``none`` takes an
         optional setting away.  A table with a ``kind`` may be replaced by the word alone,
@@ -305,7 +337,12 @@ def load_recipe(source: str | Path | Recipe, overrides: Iterable[str] = ()) -> R
     >>> load_recipe("digits", ["optimizer=SGD", "optimizer.lr=0.1"]).optimizer
     Choice(kind='SGD', options={'lr': 0.1})
     """
-    values = write(source) if isinstance(source, Recipe) else _values(source)
+    content, name = _content(source)
+    try:
+        values = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source} is not a TOML file: {error}") from error
+    values = {"name": name, **values}
     for override in overrides:
         _override(values, override)
     return read(Recipe, "", values)
@@ -329,15 +366,6 @@ def read_schedule(name: str, settings: Iterable[str] = ()) -> Choice:
         _override(values, setting_)
     chosen: Choice = SCHEDULE("scheduler", values)
     return chosen
-
-
-def _values(source: str | Path) -> dict[str, Any]:
-    """The mapping that a recipe's file holds."""
-    content, name = _content(source)
-    try:
-        return {"name": name, **tomllib.loads(content)}
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{source} is not a TOML file: {error}") from error
 
 
 def _content(source: str | Path) -> tuple[str, str]:

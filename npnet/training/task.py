@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from npnet.data import (
     stratified_split,
 )
 from npnet.errors import RecipeError, ShapeError
-from npnet.training.metrics import class_weights
+from npnet.training.objective import Classification, Objective, objective_class
 from npnet.training.recipe import Recipe
 
 __all__ = ["Task", "make_task", "splits"]
@@ -39,18 +39,20 @@ class Task:
         On the host, with its initial weights; an engine moves or converts it.
     inputs : ndarray, shape (N, ...)
         All rows, on the host: float32 features, or images as uint8.
-    targets : ndarray of int64, shape (N,)
-        Their classes.
+    targets : ndarray, shape (N,) or (N, k)
+        As the objective encodes them: classes as int64, numbers as float64.
     rows : mapping of str to ndarray
         Row numbers of ``"train"``, ``"validation"`` and ``"test"``; a part may be empty.
     transform : callable, optional
         Makes float32 of some rows of `inputs`, a batch at a time, as the model takes them; None where
         `inputs` have that form already.
-    class_weight : ndarray of float64, shape (C,), optional
-        Weights of the classes in the loss.
+    objective : Objective
+        What the network is to do.
 
     Raises
     ------
+    RecipeError
+        If the recipe's loss asks for another kind of objective.
     ShapeError
         If the last batch of an epoch would be a single row, and the model has BatchNorm.
     """
@@ -61,9 +63,11 @@ class Task:
     targets: Array
     rows: Mapping[str, Array]
     transform: Callable[[Array], Array] | None = None
-    class_weight: Array | None = None
+    objective: Objective = field(default_factory=Classification)
 
     def __post_init__(self) -> None:
+        if (loss := self.recipe.training.loss.kind) not in self.objective.losses:
+            raise RecipeError(f"training.loss={loss} is not for a task of the kind {self.objective.kind!r}")
         left = len(self.rows["train"]) % self.batch_size
         alone = self.batch_size == 1 or (left == 1 and not self.recipe.training.drop_last)
         if alone and any(isinstance(module, nn.BatchNorm1d) for module in self.model.modules()):
@@ -84,6 +88,10 @@ class Task:
         """Batches in an epoch."""
         whole, rest = divmod(len(self.rows["train"]), self.batch_size)
         return whole if self.recipe.training.drop_last or rest == 0 else whole + 1
+
+    def targets_as(self, dtype: str) -> Array:
+        """The targets, numbers in the dtype of the model."""
+        return self.targets.astype(dtype, copy=False) if self.targets.dtype.kind == "f" else self.targets
 
     def batches(self) -> Iterator[Array]:
         """Row numbers of one pass over the training part, a batch at a time, in a new order.
@@ -120,44 +128,46 @@ def splits(recipe: Recipe, dataset: Dataset) -> list[Split]:
     if settings.folds is None:
         return [
             stratified_split(
-                dataset.targets, settings.validation, settings.test, groups=groups, held_out=dataset.held_out
+                dataset.strata, settings.validation, settings.test, groups=groups, held_out=dataset.held_out
             )
         ]
     if dataset.held_out is not None:
         raise RecipeError(f"data.folds: {dataset.name} brings its own test part; leave data.folds out")
     parts = []
-    for rest, test in stratified_folds(dataset.targets, settings.folds, groups=groups):
+    for rest, test in stratified_folds(dataset.strata, settings.folds, groups=groups):
         inner = stratified_split(
-            dataset.targets[rest], settings.validation, 0.0, groups=None if groups is None else groups[rest]
+            dataset.strata[rest], settings.validation, 0.0, groups=None if groups is None else groups[rest]
         )
         parts.append(Split(rest[inner.train], rest[inner.validation], test))
     return parts
 
 
 def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Features]:
-    """What an engine needs, and the features that were fitted for it on the training part alone.
+    """What an engine needs, and the features, fitted for it on the training part alone.
 
-    Tables become features at once.  Images stay bytes; the task's ``transform`` makes floats of a batch.
+    The objective is fitted on that part too.  Tables become features at once.  Images stay bytes;
+    the task's ``transform`` makes floats of a batch.
 
     Raises
     ------
     DataError, DtypeError
         If the features are not for such inputs.
     RecipeError
-        If there is not one class weight for each class.
+        If the loss is not for such targets, or there is not one class weight for each class.
     """
     features = make_features(recipe.data.features.kind, **recipe.data.features.options)
-    targets, n_classes = dataset.targets[split.train], len(dataset.class_names)
+    targets = dataset.targets[split.train]
+    objective = objective_class(recipe.training.loss.kind).fit(recipe, dataset, targets)
     images = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else None
     table: Any = dataset.inputs
     features.fit(table.iloc[split.train] if images is None else images[split.train], targets)
     task = Task(
         recipe=recipe,
-        model=recipe.model.build(features.shape, n_classes),
+        model=recipe.model.build(features.shape, objective.outputs),
         inputs=features.transform(table) if images is None else images,
-        targets=dataset.targets,
+        targets=objective.encode(dataset.targets),
         rows=split._asdict(),
         transform=None if images is None else features.transform,
-        class_weight=class_weights(recipe.regularization.class_weight, targets, n_classes),
+        objective=objective,
     )
     return task, features

@@ -1,24 +1,19 @@
-"""The training loop: epochs, metrics, who is told of them, and how it goes on after a break."""
+"""The training loop: epochs, metrics, and who is told of them."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from npnet import backend
-from npnet.errors import ArgumentError, NpnetError, StateError
-from npnet.random import get_rng_state, set_rng_state, stream
+from npnet.errors import ArgumentError
 from npnet.training.engine import Engine, Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from npnet.backend import Array
     from npnet.training.callbacks import Callback
+    from npnet.training.objective import Objective
 
 __all__ = ["History", "RunningMean", "Trainer"]
 
@@ -57,32 +52,30 @@ class History:
 
 
 class RunningMean:
-    """Loss and accuracy of the epoch so far, weighted by rows.
+    """Loss and measure of the epoch so far, weighted by rows.
 
     On a device that works behind the program's back the sums stay there; reading :attr:`loss` or
-    :attr:`accuracy` waits for it.
+    :attr:`measure` waits for it.
 
-    Attributes
+    Parameters
     ----------
-    steps, rows : int
-        How many there were.
-    seconds : float
-        How long they took.
+    objective : Objective
+        Says what is measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
         self.steps = 0
         self.rows = 0
-        self.seconds = 0.0
         self._loss: Any = 0.0
-        self._hits: Any = 0
+        self._tally: Any = 0
 
     def add(self, step: Step, rows: int) -> None:
         """Take in one batch."""
         self.steps += 1
         self.rows += rows
         self._loss = self._loss + step.loss * rows
-        self._hits = self._hits + step.hits
+        self._tally = self._tally + step.tally
 
     @property
     def loss(self) -> float:
@@ -90,30 +83,9 @@ class RunningMean:
         return float(self._loss) / self.rows
 
     @property
-    def accuracy(self) -> float:
-        """Share of right classes."""
-        return int(self._hits) / self.rows
-
-    def state_dict(self) -> dict[str, Any]:
-        """The counts and sums, as plain numbers."""
-        return {
-            name: backend.to_host(value).item() if backend.is_array(value) else value
-            for name, value in vars(self).items()
-        }
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on counting from what :meth:`state_dict` returned.
-
-        Raises
-        ------
-        StateError
-            If it is not such a state.
-        """
-        if state_dict.keys() != vars(self).keys():
-            raise StateError(
-                f"the state of an epoch has {', '.join(vars(self))}, got {', '.join(state_dict)}"
-            )
-        vars(self).update(state_dict)
+    def measure(self) -> float:
+        """The first measure of the objective: accuracy, or mean absolute error."""
+        return self.objective.measured(self._tally, self.rows)
 
 
 class Trainer:
@@ -131,20 +103,19 @@ class Trainer:
     Attributes
     ----------
     history : History
-        The epochs so far: losses and accuracies of the training part (in training mode, while the weights
-        moved) and of the validation part (after the epoch), the penalty, the learning rate at the epoch's
-        first step, seconds, and training rows a second.
+        The epochs so far: loss and first measure (accuracy, or mean absolute error) of the training part (in
+        training mode, while the weights moved) and of the validation part (after the epoch), the penalty, the
+        learning rate at the epoch's first step, seconds, and training rows a second.
     epoch : int
         The epoch that is running, from 1; 0 before the first.
     running : RunningMean
         What the running epoch has measured so far.
     should_stop : bool
         A callback sets it to end the training after this epoch.
-    should_pause : bool
-        A callback sets it to leave :meth:`fit` after this step; :meth:`state_dict` is what to go on from.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from npnet.training import NumpyEngine, Task, Trainer, load_recipe
     >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
     >>> rows = {"train": np.arange(4), "validation": np.arange(4), "test": np.arange(0)}
@@ -160,31 +131,16 @@ class Trainer:
         self.callbacks = tuple(callbacks)
         self.history = History()
         self.epoch = 0
-        self.running = RunningMean()
+        self.running = RunningMean(engine.task.objective)
         self.should_stop = False
-        self.should_pause = False
-        self._spent = 0.0
-        self._began: float | None = None
-        self._lr = engine.lr
-        self._order: Any = None
 
     @property
     def epochs(self) -> int:
         """How many epochs there are at most."""
         return self.engine.task.recipe.training.epochs
 
-    @property
-    def finished(self) -> bool:
-        """Whether the last epoch has ended."""
-        return self.running.steps == 0 and (self.should_stop or self.epoch >= self.epochs)
-
-    @property
-    def seconds(self) -> float:
-        """How long the training has taken so far, breaks left out."""
-        return self._spent + (0.0 if self._began is None else time.perf_counter() - self._began)
-
     def fit(self) -> History:
-        """Train until the last epoch, or until a callback stops or pauses.
+        """Train until the last epoch, or until a callback stops.
 
         Raises
         ------
@@ -195,121 +151,46 @@ class Trainer:
             pass
         return self.history
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Generator[Step]:
         """The same training, a step at a time, for whoever has something to do between two steps."""
         if not len(self.engine.task.rows["train"]):
             raise ArgumentError("there are no training rows")
-        self._began = time.perf_counter()
         for callback in self.callbacks:
             callback.on_train_start(self)
         try:
-            while not self.finished and not self.should_pause:
+            while self.epoch < self.epochs and not self.should_stop:
+                self.epoch += 1
                 yield from self._run_epoch()
         finally:
-            self._spent, self._began = self.seconds, None
-            with contextlib.ExitStack() as ends:  # tells each of them, whatever another one raises
-                for callback in reversed(self.callbacks):
-                    ends.callback(callback.on_train_end, self)
+            for callback in self.callbacks:
+                callback.on_train_end(self)
 
     def _run_epoch(self) -> Iterator[Step]:
-        engine, running = self.engine, self.running
-        batches = self._begun_batches() if running.steps else self._new_batches()
-        began = time.perf_counter() - running.seconds
-        for rows in batches:
+        engine, task, began = self.engine, self.engine.task, time.perf_counter()
+        self.running = running = RunningMean(task.objective)
+        lr = engine.lr
+        for rows in task.batches():
             step = engine.train_batch(rows)
             running.add(step, len(rows))
-            running.seconds = time.perf_counter() - began
             for callback in self.callbacks:
                 callback.on_batch_end(self, step)
             yield step
-            if self.should_pause:
-                return
-        measured = {"epoch": self.epoch, "train_loss": running.loss, "train_accuracy": running.accuracy}
+        measured = {"epoch": self.epoch, "train_loss": running.loss}
+        measured[f"train_{task.objective.measures[0].name}"] = running.measure
+        seconds = time.perf_counter() - began
         measured |= self._validate()
-        measured |= {"penalty": engine.penalty(), "lr": self._lr, "seconds": running.seconds}
-        measured["rows_per_second"] = running.rows / running.seconds
+        measured |= {"penalty": engine.penalty(), "lr": lr, "seconds": seconds}
+        measured["rows_per_second"] = running.rows / seconds
         for callback in self.callbacks:
             callback.on_epoch_end(self, measured)
         self.history.rows.append(measured)
         engine.after_epoch(measured)
-        self.running = RunningMean()
-        for callback in self.callbacks:
-            callback.on_epoch_closed(self)
-
-    def _new_batches(self) -> Iterator[Array]:
-        """The batches of the next epoch."""
-        self.epoch += 1
-        self._lr = self.engine.lr
-        self._order = stream("shuffle").get_state()
-        return self.engine.task.batches()
-
-    def _begun_batches(self) -> Iterator[Array]:
-        """The batches that are left of an epoch: its order is drawn again, and the streams put back."""
-        now = get_rng_state()
-        stream("shuffle").set_state(self._order)
-        batches = self.engine.task.batches()
-        for _ in range(self.running.steps):
-            next(batches)
-        set_rng_state(now)
-        return batches
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, between two steps or two epochs.
-
-        Numbers, texts, lists, dicts, and arrays on the host, which are views where they can be.
-        """
-        states = {name: callback.state_dict() for name, callback in self._named_callbacks()}
-        return {
-            "epoch": self.epoch,
-            "running": self.running.state_dict(),
-            "should_stop": self.should_stop,
-            "seconds": self.seconds,
-            "lr": self._lr,
-            "order": self._order,
-            "history": self.history.rows,
-            "streams": get_rng_state(),
-            "engine": self.engine.training_state(),
-            "callbacks": {name: state for name, state in states.items() if state},
-        }
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Let :meth:`fit` go on from what :meth:`state_dict` returned, with an engine of the same task.
-
-        Raises
-        ------
-        StateError
-            If it is not such a state, or that of another training.
-        """
-        state = state_dict
-        try:
-            self.running.load_state_dict(state["running"])
-            self.epoch, self.should_stop, self._lr = state["epoch"], state["should_stop"], state["lr"]
-            self._order, self._spent = state["order"], float(state["seconds"])
-            self.history.rows[:] = state["history"]
-            steps, most = self.running.steps, self.engine.task.steps_per_epoch
-            if not (0 <= self.epoch <= self.epochs and 0 <= steps <= most):
-                raise StateError(f"there is no step {steps} of epoch {self.epoch} in this training")
-            for name, callback in self._named_callbacks():
-                callback.load_state_dict(state["callbacks"].get(name, {}))
-            self.engine.load_training_state(state["engine"])
-            set_rng_state(state["streams"])
-        except NpnetError:
-            raise
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-            raise StateError(f"this is not the state of such a training: {error!r}") from error
-
-    def _named_callbacks(self) -> Iterator[tuple[str, Callback]]:
-        """Callbacks by their class and, where there are several of one, their number."""
-        seen: list[str] = []
-        for callback in self.callbacks:
-            name = type(callback).__name__
-            seen.append(name)
-            yield f"{name}-{seen.count(name)}" if seen.count(name) > 1 else name, callback
 
     def _validate(self) -> dict[str, float]:
-        rows = self.engine.task.rows["validation"]
+        task = self.engine.task
+        rows, objective = task.rows["validation"], task.objective
         if not len(rows):
             return {}
-        loss, logits = self.engine.evaluate("validation")
-        hits = np.count_nonzero(logits.argmax(axis=1) == self.engine.task.targets[rows])
-        return {"validation_loss": loss, "validation_accuracy": int(hits) / len(rows)}
+        loss, outputs = self.engine.evaluate("validation")
+        measure = objective.measured(objective.tally(outputs, task.targets[rows]), len(rows))
+        return {"validation_loss": loss, f"validation_{objective.measures[0].name}": measure}

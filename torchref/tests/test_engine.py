@@ -9,8 +9,11 @@ from typer.testing import CliRunner
 
 import npnet
 from npnet.cli import app
+from npnet.errors import UnsupportedError
+from npnet.nn import normalization
 from npnet.random import RecordingGenerator, ReplayGenerator
-from npnet.training import NumpyEngine, Task, load_recipe
+from npnet.training import BinaryClassification, Classification, NumpyEngine, Regression, Task, load_recipe
+from npnet.training.objective import LOSSES, objective_class
 from torchref import TorchEngine
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
@@ -21,7 +24,9 @@ ROWS = {"train": np.arange(40), "validation": np.arange(40, 50), "test": np.aran
 def task(*overrides, inputs=X, transform=None, class_weight=None, seed=0):
     npnet.manual_seed(seed)
     recipe = load_recipe("digits", ["model.hidden=[8]", *overrides])
-    return Task(recipe, recipe.model.build(4, 3), inputs, Y, ROWS, transform, class_weight)
+    return Task(
+        recipe, recipe.model.build(4, 3), inputs, Y, ROWS, transform, Classification(weight=class_weight)
+    )
 
 
 def trained(engine, steps=5):
@@ -89,8 +94,8 @@ def test_evaluation_changes_nothing_and_needs_no_gradient():
     before = engine.state_dict()
     first, again = engine.evaluate("test"), engine.evaluate("test")
     assert first.loss == again.loss
-    np.testing.assert_array_equal(first.logits, again.logits)
-    assert first.logits.shape == (10, 3)
+    np.testing.assert_array_equal(first.outputs, again.outputs)
+    assert first.outputs.shape == (10, 3)
     assert_same_state(engine.state_dict(), before)
     engine.train_batch(np.arange(20))
     assert engine.state_dict()["1.num_batches_tracked"] == 6
@@ -146,6 +151,40 @@ def test_each_setting_does_what_it_does_in_npnet(overrides, class_weight):
     assert np.abs(trained(plain)[1]["0.weight"] - state["0.weight"]).max() > 1e-6
 
 
+OBJECTIVES = {
+    "classification": (Classification(("a", "b", "c"), np.array([1.0, 2.0, 0.5])), Y),
+    "binary": (BinaryClassification(("a", "b"), np.array([1.0, 3.0])), (Y > 0).astype(np.int64)),
+    "regression": (
+        Regression(("p", "q"), "m", np.array([1.0, 0.0]), np.array([2.0, 0.5])),
+        np.random.default_rng(1).normal(size=(60, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_loss_and_its_measures_are_npnet_s(loss, dtype):
+    objective, targets = OBJECTIVES[objective_class(loss).kind]
+    recipe = load_recipe(
+        "digits",
+        ["model.hidden=[8]", "model.dropout=0", f"training.dtype={dtype}", f"training.loss={loss}"],
+    )
+    engines = []
+    for cls in (NumpyEngine, TorchEngine):
+        npnet.manual_seed(0)
+        model = recipe.model.build(4, objective.outputs)
+        engines.append(cls(Task(recipe, model, X, objective.encode(targets), ROWS, None, objective)))
+    limits = {"rtol": 0, "atol": 1e-12 if dtype == "float64" else 1e-4}
+    for start in range(10):
+        ours, theirs = (engine.train_batch(np.arange(start, start + 20)) for engine in engines)
+        np.testing.assert_allclose(theirs.loss, ours.loss, **limits)
+        np.testing.assert_allclose(theirs.tally, ours.tally, **limits)
+    seen, again = (engine.evaluate("validation") for engine in engines)
+    np.testing.assert_allclose(again.loss, seen.loss, **limits)
+    assert again.outputs.dtype == seen.outputs.dtype == np.dtype(dtype)
+    assert seen.outputs.shape == (10, objective.outputs)
+
+
 def test_npnet_train_takes_the_backend(tmp_path):
     result = CliRunner().invoke(
         app,
@@ -161,3 +200,41 @@ def test_npnet_train_takes_the_backend(tmp_path):
     assert summary["epochs"] == 2
     assert summary["test"]["accuracy"] > 0.5
     assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def compare(*arguments):
+    quick = ("--set", "training.epochs=1", "--set", "model.hidden=[8, 8]")
+    result = CliRunner().invoke(app, ["compare", "digits", *quick, *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_npnet_compare(tmp_path):
+    status, out, err = compare("--out", str(tmp_path / "run"))
+    assert status == 0, err
+    for words in ("digits on numpy and torch", "0.weight", "gradient", "test accuracy", "within tolerance"):
+        assert words in out
+    assert "epoch 1/1  loss" in err
+    assert (tmp_path / "run" / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_npnet_compare_names_a_planted_mistake(tmp_path, monkeypatch):
+    """The terms of BatchNorm's gradient that go through mean and variance are forgotten."""
+    right = normalization.batch_norm_backward
+
+    def wrong(*arguments, own_statistics):
+        return right(*arguments, own_statistics=False)
+
+    monkeypatch.setattr(normalization, "batch_norm_backward", wrong)
+    status, out, err = compare("--out", str(tmp_path / "run"), "--json")
+    assert (status, err) == (1, "")
+    first = json.loads(out)["first"]
+    # The second of two, which backward meets first, and the layer in front of it.
+    assert (first["what"], first["when"]) == ("gradient of 4.weight", "epoch 1, step 1")
+    status, out, _ = compare("--out", str(tmp_path / "again"))
+    assert status == 1
+    assert "first past its tolerance: gradient of 4.weight, in epoch 1, step 1" in " ".join(out.split())
+
+
+def test_npnet_compare_does_not_compare_pytorch_with_itself(tmp_path):
+    result = CliRunner().invoke(app, ["compare", "digits", "--backend", "torch"])
+    assert isinstance(result.exception, UnsupportedError)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from matplotlib import image
 
-from npnet.training.figures import confusion_figure, curves_figure
+from npnet.training import Classification, Regression
+from npnet.training.figures import confusion_figure, curves_figure, predictions_figure
 
 
 def frame(epochs=5, validation=True):
@@ -26,11 +27,12 @@ def pixels(figure):
 
 
 def curves(epochs=5, kept=3, ceiling=0.9, **options):
-    return curves_figure(frame(epochs, **options), kept, "title", "note", ceiling)
+    return curves_figure(frame(epochs, **options), kept, "title", "note", ceiling, objective=Classification())
 
 
 def test_curves_show_losses_accuracies_rate_and_the_epoch_kept():
     loss, accuracy, rate = curves().axes
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("cross-entropy (nats)", "accuracy")
     for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
         drawn = {tuple(line.get_ydata()) for line in axes.lines if len(line.get_ydata()) == 5}
         assert drawn == {tuple(frame()[f"train_{quantity}"]), tuple(frame()[f"validation_{quantity}"])}
@@ -76,3 +78,25 @@ def test_different_matrices_look_different():
         confusion_figure(c, tuple("abcdefg"), "t", "n") for c in (np.eye(7, dtype=int), np.ones((7, 7), int))
     )
     assert not np.array_equal(pixels(a), pixels(b))
+
+
+def test_curves_of_numbers_are_in_their_units():
+    table = frame().rename(columns=lambda name: name.replace("accuracy", "mae"))
+    loss, error, _ = curves_figure(table, 2, "title", "note", objective=Regression(("co2",), "ppm")).axes
+    assert (loss.get_ylabel(), error.get_ylabel()) == (
+        "loss (of the scaled target)",
+        "mean absolute error (ppm)",
+    )
+    assert any(np.array_equal(line.get_ydata(), table["train_mae"]) for line in error.lines)
+
+
+@pytest.mark.parametrize("rows", [5, 400])
+def test_predictions_are_drawn_against_what_is_true(rows):
+    true = np.linspace(0, 1, 2 * rows).reshape(rows, 2)
+    axes = predictions_figure(true, true + 1, ("a", "b"), "m", "title", "note").axes[0]
+    for number in range(2):
+        np.testing.assert_array_equal(axes.lines[number].get_xdata(), true[:, number])
+        np.testing.assert_array_equal(axes.lines[number].get_ydata(), true[:, number] + 1)
+    assert list(axes.lines[2].get_xdata()) == list(axes.lines[2].get_ydata()) == [0, 2]
+    assert axes.get_xlabel() == "true target (m)"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b", "equal"]

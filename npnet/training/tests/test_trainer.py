@@ -10,6 +10,7 @@ from npnet.random import Generator, manual_seed
 from npnet.regularization import EarlyStopping
 from npnet.training import (
     Callback,
+    Classification,
     KeepWeights,
     NumpyEngine,
     Step,
@@ -99,10 +100,10 @@ def test_the_history_holds_what_the_steps_gave():
     row = Trainer(engine, [Collect()]).fit().rows[0]
     sizes = np.array([8, 8, 8, 6])  # of 30 rows in batches of 8
     assert math.isclose(row["train_loss"], float(np.dot([s.loss for s in seen], sizes)) / 30)
-    assert row["train_accuracy"] == sum(s.hits for s in seen) / 30
+    assert row["train_accuracy"] == sum(s.tally for s in seen) / 30
     evaluation = engine.evaluate("validation")
     assert row["validation_loss"] == evaluation.loss
-    hits = evaluation.logits.argmax(axis=1) == task.targets[task.rows["validation"]]
+    hits = evaluation.outputs.argmax(axis=1) == task.targets[task.rows["validation"]]
     assert row["validation_accuracy"] == hits.mean()
 
 
@@ -114,7 +115,7 @@ def test_evaluation_changes_nothing_and_sees_the_part():
     evaluation = engine.evaluate("validation")
     assert same(before, engine.state_dict())
     model, x = engine.model.eval(), task.inputs[30:]
-    np.testing.assert_array_equal(evaluation.logits, model(x))
+    np.testing.assert_array_equal(evaluation.outputs, model(x))
 
 
 def test_steps_after_an_evaluation_are_taken_in_training_mode():
@@ -177,7 +178,7 @@ def test_early_stopping_ends_the_training_after_patience():
 def test_the_weights_of_the_best_epoch_come_back():
     engine = NumpyEngine(make_task("training.epochs=4"))
     stopping = EarlyStopping(patience=10)
-    after = {}
+    after, saved = {}, {}
     values = iter([0.5, 0.3, 0.4, 0.6])  # the second is best
 
     class Rig(Callback):
@@ -185,11 +186,12 @@ def test_the_weights_of_the_best_epoch_come_back():
             measured["validation_loss"] = next(values)
             after[trainer.epoch] = trainer.engine.state_dict()
 
-    keep = KeepWeights(stopping)
+    keep = KeepWeights(stopping, lambda weights, epoch: saved.update({epoch: weights}))
     Trainer(engine, [Rig(), StopEarly(stopping, "validation_loss"), keep]).fit()
     assert keep.epoch == 2
     assert same(engine.state_dict(), after[2])
     assert not same(after[2], after[4])
+    assert list(saved) == [0, 1, 2]
 
 
 def test_without_a_rule_the_last_weights_stay():
@@ -352,18 +354,18 @@ def test_gradients_are_clipped_by_norm_and_by_value():
 def test_label_smoothing_and_class_weights_enter_the_loss():
     _, plain, _ = step_of()
     _, smoothed, _ = step_of("regularization.label_smoothing=0.2")
-    _, weighted, _ = step_of(class_weight=np.array([1.0, 5.0, 1.0]))
+    _, weighted, _ = step_of(objective=Classification(weight=np.array([1.0, 5.0, 1.0])))
     assert len({plain.loss, smoothed.loss, weighted.loss}) == 3
 
 
 def test_a_run_in_double_precision():
     engine = NumpyEngine(make_task("training.dtype=float64"))
     assert {array.dtype.name for array in engine.state_dict().values()} == {"float64", "int64"}
-    assert engine.evaluate("validation").logits.dtype == np.float64
+    assert engine.evaluate("validation").outputs.dtype == np.float64
 
 
 def test_running_means_are_weighted_by_rows():
-    running = RunningMean()
+    running = RunningMean(Classification())
     running.add(Step(1.0, 3), 3)
     running.add(Step(2.0, 0), 1)
-    assert (running.loss, running.accuracy, running.steps, running.rows) == (1.25, 0.75, 2, 4)
+    assert (running.loss, running.measure, running.steps, running.rows) == (1.25, 0.75, 2, 4)

@@ -1,0 +1,3 @@
+"""What pytest does not look into: scripts that train when they are imported."""
+
+collect_ignore = ["scripts", "__main__.py"]
