@@ -88,10 +88,16 @@ def assert_equal(
 
 
 def assert_same_observations(
-    ours: Observations, theirs: Observations, name: str, dtype: str, *, least_slope: float = 0.0
+    ours: Observations,
+    theirs: Observations,
+    name: str,
+    dtype: str,
+    *,
+    least_slope: float = 0.0,
+    least_value: float = 0.0,
 ) -> None:
     """Compare everything that two runs of one protocol have seen."""
-    least_scales = {"gradient": least_slope, "trajectory": 1.0}
+    least_scales = {"forward": least_value, "gradient": least_slope, "trajectory": 1.0}
     assert list(ours) == list(theirs), f"{name}: npnet shows {list(ours)}, PyTorch {list(theirs)}"
     for (quantity, label), theirs_seen in theirs.items():
         ours_seen = ours[quantity, label]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npnet import nn
+from npnet.errors import ShapeError, UnsupportedError
 from parity_tests.equal import assert_equal
 from parity_tests.libraries import LIBRARIES, TORCH, arguments_for
 from parity_tests.registry import MODULES
@@ -18,11 +19,35 @@ from parity_tests.registry.layers import shapes
 from parity_tests.registry.specification import arrays
 from parity_tests.report import Subject
 
-ELEMENTWISE = ("relu", "leaky_relu", "sigmoid", "tanh")
+alphas = st.sampled_from([0.3, 1.0, 1.7])
+
+ELEMENTWISE: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "celu": {"alpha": alphas},
+    "elu": {"alpha": alphas},
+    "gelu": {"approximate": st.sampled_from(["none", "tanh"])},
+    "leaky_relu": {"negative_slope": st.floats(-1, 2)},
+    "logsigmoid": {},
+    "mish": {},
+    "relu": {},
+    "selu": {},
+    "sigmoid": {},
+    "silu": {},
+    "softplus": {"beta": st.sampled_from([0.5, 1.0, 3.0]), "threshold": st.sampled_from([20.0, 1.0])},
+    "softsign": {},
+    "tanh": {},
+}
+"""The options of each."""
+
 LOSSES = {
-    "mse_loss": "MSELoss",
+    "binary_cross_entropy": "BCELoss",
     "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
     "cross_entropy": "CrossEntropyLoss",
+    "huber_loss": "HuberLoss",
+    "l1_loss": "L1Loss",
+    "mse_loss": "MSELoss",
+    "nll_loss": "NLLLoss",
+    "smooth_l1_loss": "SmoothL1Loss",
+    "soft_margin_loss": "SoftMarginLoss",
 }
 OTHERS = ("linear", "flatten", "dropout")
 
@@ -38,14 +63,15 @@ def compare(name: str, device: str, inputs: tuple[Any, ...], arguments: dict[str
         each.seed(3)
         output = function(*map(each.array, inputs), **arguments_for(each, arguments))
         found.append(each.host(output))
-    assert_equal(found[0], found[1], Subject(f"functional.{name}", "float64", "forward"), str(arguments))
+    subject = Subject(f"functional.{name}", "float64", "forward")
+    assert_equal(found[0], found[1], subject, str(arguments), least_scale=1.0)
 
 
 @every_device
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @given(data=st.data())
 def test_elementwise(name: str, device: str, data: st.DataObject) -> None:
-    arguments = {"negative_slope": data.draw(st.floats(-1, 2))} if name == "leaky_relu" else {}
+    arguments = data.draw(st.fixed_dictionaries({}, optional=ELEMENTWISE[name]))
     compare(name, device, (data.draw(shapes(least=0).flatmap(arrays)),), arguments)
 
 
@@ -55,6 +81,28 @@ def test_elementwise(name: str, device: str, data: st.DataObject) -> None:
 def test_losses(name: str, device: str, data: st.DataObject) -> None:
     case = data.draw(MODULES[LOSSES[name]].cases)
     compare(name, device, case.batches[0], case.arguments)
+
+
+@every_device
+@pytest.mark.parametrize("name", ["huber_loss", "l1_loss", "mse_loss"])
+@given(data=st.data())
+def test_weighted_losses(name: str, device: str, data: st.DataObject) -> None:
+    """The mean is over the weights or over the elements, as PyTorch has it."""
+    case = data.draw(MODULES[LOSSES[name]].cases)
+    weight = np.asarray(np.abs(data.draw(arrays(case.batches[0][0].shape))) + 0.1)
+    compare(name, device, case.batches[0], {**case.arguments, "weight": weight})
+
+
+def test_a_weight_of_another_shape_is_refused() -> None:
+    for name in ("huber_loss", "l1_loss", "mse_loss"):
+        with pytest.raises(ShapeError, match=r"weight has shape \(2,\), input \(3,\)"):
+            getattr(nn.functional, name)(np.ones(3), np.ones(3), weight=np.ones(2))
+
+
+@pytest.mark.parametrize("name", ["celu", "elu", "leaky_relu", "mish", "relu", "selu", "silu"])
+def test_inplace_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"{name}: inplace=True is not supported"):
+        getattr(nn.functional, name)(np.ones(3), inplace=True)
 
 
 @every_device

@@ -17,21 +17,36 @@ from torchref.state import to_arrays, to_tensors
 __all__ = ["from_torch", "to_torch"]
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "BCELoss": ("weight", "reduction"),
     "BCEWithLogitsLoss": ("weight", "reduction", "pos_weight"),
     **dict.fromkeys(
         ("BatchNorm1d", "BatchNorm2d"), ("num_features", "eps", "momentum", "affine", "track_running_stats")
     ),
+    "CELU": ("alpha",),
     "CrossEntropyLoss": ("weight", "ignore_index", "reduction", "label_smoothing"),
     "Dropout": ("p",),
+    "ELU": ("alpha",),
     "Flatten": ("start_dim", "end_dim"),
+    "GELU": ("approximate",),
+    "HuberLoss": ("reduction", "delta"),
     "Identity": (),
+    "L1Loss": ("reduction",),
     "LeakyReLU": ("negative_slope",),
     "Linear": ("in_features", "out_features"),
+    "LogSigmoid": (),
     "MSELoss": ("reduction",),
+    "Mish": (),
     "ModuleList": (),
+    "NLLLoss": ("weight", "ignore_index", "reduction"),
     "ReLU": (),
+    "SELU": (),
     "Sequential": (),
+    "SiLU": (),
     "Sigmoid": (),
+    "SmoothL1Loss": ("reduction", "beta"),
+    "SoftMarginLoss": ("reduction",),
+    "Softplus": ("beta", "threshold"),
+    "Softsign": (),
     "Tanh": (),
 }
 """The classes that both libraries have, and those of their arguments that are kept as attributes."""

@@ -3,34 +3,72 @@
 from __future__ import annotations
 
 from npnet.nn import functional, init, utils
-from npnet.nn.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from npnet.nn.activation import (
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    LeakyReLU,
+    LogSigmoid,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from npnet.nn.container import ModuleList, Sequential
-from npnet.nn.cross_entropy import CrossEntropyLoss
 from npnet.nn.dropout import Dropout
 from npnet.nn.flatten import Flatten
 from npnet.nn.linear import Identity, Linear
-from npnet.nn.loss import BCEWithLogitsLoss, MSELoss
+from npnet.nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+)
 from npnet.nn.module import Module
 from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "SELU",
+    "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "HuberLoss",
     "Identity",
+    "L1Loss",
     "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "MSELoss",
+    "Mish",
     "Module",
     "ModuleList",
+    "NLLLoss",
     "Parameter",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "Softplus",
+    "Softsign",
     "Tanh",
     "functional",
     "init",

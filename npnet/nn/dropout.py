@@ -79,7 +79,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
         super().__init__()
-        refuse_inplace(self, inplace)
+        refuse_inplace("Dropout", inplace)
         if not 0.0 <= p <= 1.0:
             raise ArgumentError(f"dropout probability must lie between 0 and 1, got {p}")
         self.p = float(p)

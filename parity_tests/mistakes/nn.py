@@ -6,13 +6,16 @@ from parity_tests.mistakes import Mistake
 
 __all__ = ["MISTAKES"]
 
-ACTIVATION = "npnet/nn/activation.py"
+BINARY = "npnet/nn/loss/binary.py"
 CLIPPING = "npnet/nn/utils.py"
-CROSS_ENTROPY = "npnet/nn/cross_entropy.py"
+CROSS_ENTROPY = "npnet/nn/loss/cross_entropy.py"
 DROPOUT = "npnet/nn/dropout.py"
 INIT = "npnet/nn/init.py"
 LINEAR = "npnet/nn/linear.py"
-LOSS = "npnet/nn/loss.py"
+LOSS = "npnet/nn/loss/base.py"
+DISTANCE = "npnet/nn/loss/distance.py"
+RECTIFIERS = "npnet/nn/activation/rectifiers.py"
+SIGMOIDS = "npnet/nn/activation/sigmoids.py"
 MODULE = "npnet/nn/module.py"
 NORMALIZATION = "npnet/nn/normalization.py"
 PARAMETER = "npnet/nn/parameter.py"
@@ -141,46 +144,46 @@ MISTAKES: list[Mistake] = [
         "BLOCK = 10**9",
         "parity_tests/test_precision.py::test_column_sums_are_as_exact_as_pytorch_s[1000]",
     ),
-    Mistake("ReLU at the kink", ACTIVATION, "return g * (y > 0)", "return g * (y >= 0)", parity("ReLU")),
+    Mistake("ReLU at the kink", RECTIFIERS, "return g * (y > 0)", "return g * (y >= 0)", parity("ReLU")),
     Mistake(
         "leaky ReLU leaks at zero only going back",
-        ACTIVATION,
+        RECTIFIERS,
         "return g * _leaky_slope(x, negative_slope)",
         "return g * (x > 0)",
         parity("LeakyReLU"),
     ),
     Mistake(
-        "the logistic slope lacks y", ACTIVATION, "g * (y * (1 - y))", "g * (1 - y)", difference("Sigmoid")
+        "the logistic slope lacks y", SIGMOIDS, "g * (y * (1 - y))", "g * (1 - y)", difference("Sigmoid")
     ),
-    Mistake("tanh's slope lacks a square", ACTIVATION, "g * (1 - y * y)", "g * (1 - y)", parity("Tanh")),
+    Mistake("tanh's slope lacks a square", SIGMOIDS, "g * (1 - y * y)", "g * (1 - y)", parity("Tanh")),
     # Losses
-    Mistake("the factor two of the square", LOSS, "(2.0 * seed)", "seed", difference("MSELoss")),
+    Mistake("the factor two of the square", DISTANCE, "(2.0 * g)", "g", difference("MSELoss")),
     Mistake(
         "the mean's gradient is the sum's",
         LOSS,
-        'return grad_output / divisor if self.reduction == "mean" else grad_output',
+        'return grad_output if self.reduction in ("sum", "none") else grad_output / divisor',
         "return grad_output",
         parity("MSELoss"),
     ),
     Mistake(
         "backward forgets pos_weight",
-        LOSS,
-        "share = 1.0 if self.pos_weight is None else 1 + (self.pos_weight - 1) * target",
-        "share = 1.0",
+        BINARY,
+        "1 + (pos_weight - 1) * target\n    slope",
+        "1.0\n    slope",
         parity("BCEWithLogitsLoss"),
     ),
     Mistake(
         "pos_weight weighs the negatives too",
-        LOSS,
-        "share = 1.0 if pos_weight is None else 1 + (pos_weight - 1) * target",
-        "share = 1.0 if pos_weight is None else pos_weight",
+        BINARY,
+        "1 + (pos_weight - 1) * target\n    losses",
+        "pos_weight\n    losses",
         parity("BCEWithLogitsLoss"),
     ),
     Mistake(
         "backward forgets the weight",
-        LOSS,
-        "slope = self.weight * slope",
-        "pass",
+        BINARY,
+        "sigma(x)\n    if weight is not None:\n        slope = weight * slope\n",
+        "sigma(x)\n",
         difference("BCEWithLogitsLoss"),
     ),
     Mistake(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from parity_tests.registry.activations import ACTIVATIONS
+from parity_tests.registry.class_losses import CLASS_LOSSES
 from parity_tests.registry.containers import CONTAINERS
 from parity_tests.registry.images import IMAGES
 from parity_tests.registry.layers import LAYERS
@@ -11,7 +13,14 @@ from parity_tests.registry.specification import ModuleSpecification, OptimizerSp
 
 __all__ = ["MODULES", "OPTIMIZERS", "ModuleSpecification", "OptimizerSpecification"]
 
-MODULES: dict[str, ModuleSpecification] = {
-    each.name: each for each in (*LAYERS, *IMAGES, *LOSSES, *CONTAINERS)
-}
+TOPICS = (
+    LAYERS,
+    ACTIVATIONS,
+    IMAGES,
+    LOSSES,
+    CLASS_LOSSES,
+    CONTAINERS,
+)
+
+MODULES: dict[str, ModuleSpecification] = {each.name: each for topic in TOPICS for each in topic}
 OPTIMIZERS: dict[str, OptimizerSpecification] = {each.name: each for each in RULES}

@@ -153,16 +153,6 @@ LAYERS = (
             NO_ARRAY,
         ),
     ),
-    ModuleSpecification("ReLU", elementwise(), large({}, (128, 100)), (INPLACE, NO_ARRAY), smooth=False),
-    ModuleSpecification(
-        "LeakyReLU",
-        elementwise(negative_slope=st.sampled_from([0.0, 0.01, 0.3, -0.5, 1.5])),
-        large({}, (128, 100)),
-        (INPLACE, NO_ARRAY),
-        smooth=False,
-    ),
-    ModuleSpecification("Sigmoid", elementwise(), large({}, (128, 100)), (NO_ARRAY,), least_slope=1.0),
-    ModuleSpecification("Tanh", elementwise(), large({}, (128, 100)), (NO_ARRAY,), least_slope=1.0),
     ModuleSpecification(
         "Flatten",
         flatten(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,6 +125,10 @@ class ModuleSpecification:
     least_slope : float
         Differences of gradients are relative to the larger of this and the largest element.  1 where a slope
         that vanishes is a difference of nearly equal numbers, as 1 - tanh(x)**2 for large x.
+    least_value : float
+        The same for values.
+    domain : (float, float)
+        Between which the first input must lie.
     """
 
     name: str
@@ -133,6 +138,13 @@ class ModuleSpecification:
     make: Make | None = None
     smooth: bool = True
     least_slope: float = 0.0
+    least_value: float = 0.0
+    domain: tuple[float, float] = (-math.inf, math.inf)
+
+    def inside(self, x: HostArray) -> HostArray:
+        """Any numbers, brought smoothly between the bounds of the domain."""
+        low, high = self.domain
+        return x if math.isinf(low) else low + (high - low) / (1 + np.exp(-x))
 
     def build(self, library: Library, arguments: Arguments, dtype: str) -> Any:
         """Make the module in a library, and give it a dtype."""

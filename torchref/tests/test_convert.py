@@ -17,6 +17,21 @@ from torchref.convert import ARGUMENTS
 WEIGHT = np.array([0.5, 1.0, 2.0])
 
 MODULES = {
+    "BCELoss": [lambda: nn.BCELoss(), lambda: nn.BCELoss(WEIGHT, reduction="sum")],
+    "CELU": [lambda: nn.CELU(), lambda: nn.CELU(0.3)],
+    "ELU": [lambda: nn.ELU(), lambda: nn.ELU(0.3)],
+    "GELU": [lambda: nn.GELU(), lambda: nn.GELU("tanh")],
+    "HuberLoss": [lambda: nn.HuberLoss(), lambda: nn.HuberLoss("sum", 0.3)],
+    "L1Loss": [lambda: nn.L1Loss(), lambda: nn.L1Loss(reduction="none")],
+    "LogSigmoid": [lambda: nn.LogSigmoid()],
+    "Mish": [lambda: nn.Mish()],
+    "NLLLoss": [lambda: nn.NLLLoss(), lambda: nn.NLLLoss(WEIGHT, ignore_index=1, reduction="sum")],
+    "SELU": [lambda: nn.SELU()],
+    "SiLU": [lambda: nn.SiLU()],
+    "SmoothL1Loss": [lambda: nn.SmoothL1Loss(), lambda: nn.SmoothL1Loss(reduction="sum", beta=0.3)],
+    "SoftMarginLoss": [lambda: nn.SoftMarginLoss()],
+    "Softplus": [lambda: nn.Softplus(), lambda: nn.Softplus(2.0, 5.0)],
+    "Softsign": [lambda: nn.Softsign()],
     "BCEWithLogitsLoss": [
         lambda: nn.BCEWithLogitsLoss(),
         lambda: nn.BCEWithLogitsLoss(weight=WEIGHT, pos_weight=2 * WEIGHT, reduction="none"),
@@ -187,9 +202,9 @@ class TorchLinear(torch.nn.Linear):
     [
         (to_torch, nn.Sequential(Linear(2, 2))),
         (from_torch, TorchLinear(2, 2)),
-        (from_torch, torch.nn.Sequential(torch.nn.GELU())),
+        (from_torch, torch.nn.Sequential(torch.nn.RReLU())),
     ],
 )
 def test_a_class_without_a_twin_is_refused_by_name(convert, module):
-    with pytest.raises(DtypeError, match=r"(Linear|TorchLinear|GELU) has no twin in .*known are BCEWith"):
+    with pytest.raises(DtypeError, match=r"(Linear|TorchLinear|RReLU) has no twin in .*known are BCE"):
         convert(module)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from npnet import backend
 from npnet.backend import Array
-from npnet.errors import ArgumentError, DeviceError, DtypeError, ShapeError, TargetError
-from npnet.nn.loss import Loss
+from npnet.errors import ArgumentError
+from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second
 
 __all__ = ["CrossEntropyLoss", "losses_of_distribution", "losses_of_indices", "softmax_parts"]
 
@@ -82,7 +81,7 @@ def losses_of_distribution(x: Array, q: Array) -> tuple[Array, Array]:
     return losses, slopes
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(ClassLoss):
     r"""Cross-entropy between softmax(input) and the target.
 
     With :math:`p = \mathrm{softmax}(x)`, :math:`C` classes, weights :math:`w` (1 where not given),
@@ -140,8 +139,6 @@ class CrossEntropyLoss(Loss):
     Szegedy et al., "Rethinking the Inception architecture", CVPR 2016, section 7 (label smoothing).
     """
 
-    weight: Array | None
-
     def __init__(
         self,
         weight: Array | None = None,
@@ -151,27 +148,25 @@ class CrossEntropyLoss(Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(size_average, reduce, reduction)
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
         if not 0.0 <= label_smoothing <= 1.0:
             raise ArgumentError(f"label_smoothing must lie between 0 and 1, got {label_smoothing}")
-        self.register_buffer("weight", self._check_weight("weight", weight))
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.label_smoothing = label_smoothing
 
     def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Compare logits with class indices or probabilities."""
-        self.check_input(input)
-        if not backend.is_array(target):
-            raise DtypeError(f"CrossEntropyLoss takes an array as target, got {type(target).__name__}")
-        if input.ndim == 0:
-            raise ShapeError("CrossEntropyLoss takes input with a class axis, got a single number")
+        self._check_classes(input, target)
         by_index = target.dtype.kind in "iu"
-        self._check_target(input, target, by_index)
-        x = _classes_first(input)
         if by_index:
-            losses, slopes, divisor = self._of_indices(x, target.reshape(-1))
+            self._check_indices(input, target)
+        else:
+            self._check_distribution(input, target)
+        x = classes_first(input)
+        if by_index:
+            losses, slopes, divisor = self._of_indices(x, target)
             slope_divisor = np.where(divisor == 0, 1, divisor).astype(x.dtype)  # all ignored: slopes are 0
         else:
-            losses, slopes = losses_of_distribution(x, self._smoothed(_classes_first(target)))
+            losses, slopes = losses_of_distribution(x, self._smoothed(classes_first(target)))
             divisor = slope_divisor = x.shape[1]
         self.save(input.shape, slopes, slope_divisor)
         shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
@@ -180,9 +175,7 @@ class CrossEntropyLoss(Loss):
 
     def _of_indices(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
         """Losses, slopes and the mean's divisor, for class indices."""
-        counts = target != self.ignore_index
-        target = np.where(counts, target, 0)
-        kept = counts.astype(x.dtype) if self.weight is None else self.weight[target] * counts
+        target, counts, kept = self._kept(x, target)
         divisor = np.sum(kept)
         if self.label_smoothing == 0.0:
             return *losses_of_indices(x, target, kept), divisor
@@ -203,54 +196,17 @@ class CrossEntropyLoss(Loss):
         seed = self._seed(grad_output, losses_shape, divisor)
         if not input_grad:
             return None
-        grad = slopes * (seed.reshape(-1) if self.reduction == "none" else seed)
-        if len(given) == 1:
-            return grad[:, 0]
-        return np.moveaxis(grad.reshape(given[1], given[0], *given[2:]), 0, 1)
+        return classes_second(slopes * (seed.reshape(-1) if self.reduction == "none" else seed), given)
 
-    def _check_target(self, x: Array, target: Any, by_index: bool) -> None:
-        classes = x.shape[1] if x.ndim > 1 else x.shape[0]
-        if self.weight is not None:
-            self.check_input(x, like=self.weight)
-            if self.weight.shape != (classes,):
-                raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
-        if not by_index:
-            if self.ignore_index >= 0:
-                raise ArgumentError(
-                    f"ignore_index={self.ignore_index} needs class indices as target; probabilities have "
-                    "none to ignore, so leave it out"
-                )
-            self._check_pair(x, target)
-            return
-        expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
-        if target.shape != expected:
-            raise ShapeError(
-                f"CrossEntropyLoss takes class indices of shape {expected} for input of shape {x.shape}, "
-                f"got {target.shape}"
+    def _check_distribution(self, x: Array, target: Array) -> None:
+        if self.ignore_index >= 0:
+            raise ArgumentError(
+                f"ignore_index={self.ignore_index} needs class indices as target; probabilities have "
+                "none to ignore, so leave it out"
             )
-        device = backend.device_of(x)
-        if backend.device_of(target) != device:
-            raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
-        if device == "cpu" and target.size:
-            wrong = target[((target < 0) | (target >= classes)) & (target != self.ignore_index)]
-            if wrong.size:
-                raise TargetError(
-                    f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1} "
-                    f"(and {self.ignore_index} for samples to ignore)"
-                )
+        self._check_pair(x, target)
 
     def extra_repr(self) -> str:
         """Show the arguments that differ from the default."""
-        shown = [f"reduction={self.reduction!r}"]
-        if self.ignore_index != -100:
-            shown.append(f"ignore_index={self.ignore_index}")
-        if self.label_smoothing != 0.0:
-            shown.append(f"label_smoothing={self.label_smoothing}")
-        return ", ".join(shown)
-
-
-def _classes_first(x: Array) -> Array:
-    """Copy ``(C,)``, ``(n, C)`` or ``(n, C, ...)`` into shape ``(C, m)``."""
-    if x.ndim == 1:
-        return x[:, None].copy()
-    return np.moveaxis(x, 1, 0).copy().reshape(x.shape[1], -1)
+        smoothing = "" if self.label_smoothing == 0.0 else f", label_smoothing={self.label_smoothing}"
+        return super().extra_repr() + smoothing

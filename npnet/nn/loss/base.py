@@ -1,0 +1,135 @@
+"""What every loss does: the reduction, its backward and the checks."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from npnet import backend
+from npnet.backend import Array
+from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from npnet.nn.module import Module
+
+__all__ = ["ElementwiseLoss", "Loss"]
+
+
+class Loss(Module):
+    """Base of the losses: the reduction, its backward and the checks.
+
+    Parameters
+    ----------
+    size_average, reduce : None
+        PyTorch's deprecated arguments; refused.
+    reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    ArgumentError
+        If the reduction is not known.
+    UnsupportedError
+        If one of the deprecated arguments is given.
+    """
+
+    reductions: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")
+
+    def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean") -> None:
+        super().__init__()
+        if size_average is not None or reduce is not None:
+            raise UnsupportedError("size_average and reduce are deprecated in PyTorch; use reduction=")
+        if reduction not in self.reductions:
+            known = ", ".join(map(repr, self.reductions[:-1]))
+            raise ArgumentError(f"reduction must be {known} or {self.reductions[-1]!r}, got {reduction!r}")
+        self.reduction = reduction
+
+    def _reduced(self, losses: Array, divisor: Any) -> Array:
+        """The losses as the reduction has them; `divisor` is what a mean divides by."""
+        if self.reduction == "none":
+            return losses
+        total = np.sum(losses)
+        return total if self.reduction == "sum" else total / divisor
+
+    def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any) -> Any:
+        r""":math:`\partial L / \partial \ell_i`: a number; for ``"none"`` an array, one an element."""
+        shape = losses_shape if self.reduction == "none" else ()
+        if isinstance(grad_output, Real):  # a plain number takes the dtype of the losses
+            grad_output = float(grad_output)
+        if getattr(grad_output, "shape", ()) != shape:
+            raise ShapeError(
+                f"{type(self).__name__}.backward takes a gradient of shape {shape} for "
+                f"reduction={self.reduction!r}, got {getattr(grad_output, 'shape', ())}"
+            )
+        return grad_output if self.reduction in ("sum", "none") else grad_output / divisor
+
+    def _check_pair(self, x: Any, target: Any) -> None:
+        """Refuse a target that is not of the input's shape, dtype and device."""
+        self.check_input(x)
+        self.check_input(target, like=x)
+        if target.shape != x.shape:
+            raise ShapeError(
+                f"{type(self).__name__} takes input and target of one shape, got {x.shape} and {target.shape}"
+            )
+
+    def _check_weight(self, name: str, weight: Any) -> Any:
+        if weight is not None and (not backend.is_array(weight) or weight.dtype.kind != "f"):
+            raise DtypeError(f"{type(self).__name__}: {name} must be a floating array, got {weight!r}")
+        return weight
+
+    def extra_repr(self) -> str:
+        """The reduction."""
+        return f"reduction={self.reduction!r}"
+
+
+class ElementwiseLoss(Loss):
+    """A loss of each element of the input and the same element of the target.
+
+    A subclass names its formulas and those of its attributes that they take.  The mean divides by the
+    number of elements.
+
+    Attributes
+    ----------
+    formula : static method
+        ``formula(x, target, *options)``: the losses.
+    derivative : static method
+        ``derivative(g, x, target, *options)``: the gradient `g` by the losses, a number or an array, times
+        their derivative by `x`.
+    options : tuple of str
+        Names of the attributes that both formulas take, in their order.
+    quiet : dict
+        Floating-point warnings that the formulas may raise on the way to a result that is meant.
+    """
+
+    formula: ClassVar[staticmethod[..., Array]]
+    derivative: ClassVar[staticmethod[..., Array]]
+    options: ClassVar[tuple[str, ...]] = ()
+    quiet: ClassVar[dict[str, Any]] = {}
+
+    def _given(self) -> list[Any]:
+        return [getattr(self, name) for name in self.options]
+
+    def _divisor(self, x: Array) -> int:
+        """What a mean divides by."""
+        return x.size
+
+    def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Compare `input` with `target`."""
+        self._check_pair(input, target)
+        self.save(input, target)
+        with np.errstate(**self.quiet):
+            return self._reduced(self.formula(input, target, *self._given()), self._divisor(input))
+
+    def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
+        """Compute the gradient by the input."""
+        x, target = self.saved()
+        seed = self._seed(grad_output, x.shape, self._divisor(x))
+        if not input_grad:
+            return None
+        with np.errstate(**self.quiet):
+            return self.derivative(seed, x, target, *self._given())
+
+    def extra_repr(self) -> str:
+        """The reduction, and the options that are no arrays."""
+        given = {name: getattr(self, name) for name in self.options}
+        shown = [f"{name}={value!r}" for name, value in given.items() if isinstance(value, (str, Real))]
+        return ", ".join([super().extra_repr(), *shown])

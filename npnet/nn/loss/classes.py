@@ -1,0 +1,110 @@
+"""What the losses of several classes share: targets as class indices, weights, and where the classes lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npnet import backend
+from npnet.backend import Array
+from npnet.errors import DeviceError, DtypeError, ShapeError, TargetError
+from npnet.nn.loss.base import Loss
+
+__all__ = ["ClassLoss", "classes_first", "classes_second"]
+
+
+def classes_first(x: Array) -> Array:
+    """Copy ``(C,)``, ``(n, C)`` or ``(n, C, ...)`` into shape ``(C, m)``: a column is a sample."""
+    if x.ndim == 1:
+        return x[:, None].copy()
+    return np.moveaxis(x, 1, 0).copy().reshape(x.shape[1], -1)
+
+
+def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
+    """The opposite of :func:`classes_first`, a view where it can be."""
+    if len(shape) == 1:
+        return columns[:, 0]
+    return np.moveaxis(columns.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
+
+
+class ClassLoss(Loss):
+    """Base of the losses whose target names a class of each sample.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (C,), optional
+        Weight of each class.
+    size_average, reduce : None
+        Deprecated in PyTorch; refused.
+    ignore_index : int
+        Samples of this target do not count.
+    reduction : {"mean", "sum", "none"}
+    """
+
+    weight: Array | None
+
+    def __init__(
+        self,
+        weight: Array | None = None,
+        size_average: None = None,
+        ignore_index: int = -100,
+        reduce: None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", self._check_weight("weight", weight))
+        self.ignore_index = ignore_index
+
+    def _check_classes(self, x: Any, target: Any) -> None:
+        """Refuse an input without classes, a target that is no array, and weights of other classes."""
+        name = type(self).__name__
+        self.check_input(x)
+        if not backend.is_array(target):
+            raise DtypeError(f"{name} takes an array as target, got {type(target).__name__}")
+        if x.ndim == 0:
+            raise ShapeError(f"{name} takes input with a class axis, got a single number")
+        if self.weight is not None:
+            self.check_input(x, like=self.weight)
+            classes = x.shape[1] if x.ndim > 1 else x.shape[0]
+            if self.weight.shape != (classes,):
+                raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
+
+    def _check_indices(self, x: Array, target: Array) -> None:
+        """Refuse class indices of another shape or device, or, on the host, out of range."""
+        name = type(self).__name__
+        classes = x.shape[1] if x.ndim > 1 else x.shape[0]
+        expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+        if target.dtype.kind not in "iu":
+            raise DtypeError(f"{name} takes class indices, that is integers, as target, got {target.dtype}")
+        if target.shape != expected:
+            raise ShapeError(
+                f"{name} takes class indices of shape {expected} for input of shape {x.shape}, "
+                f"got {target.shape}"
+            )
+        device = backend.device_of(x)
+        if backend.device_of(target) != device:
+            raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
+        if device == "cpu" and target.size:
+            wrong = target[((target < 0) | (target >= classes)) & (target != self.ignore_index)]
+            if wrong.size:
+                raise TargetError(
+                    f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1} "
+                    f"(and {self.ignore_index} for samples to ignore)"
+                )
+
+    def _kept(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
+        r"""Flat targets, ignored ones moved to class 0; whether each counts; and its weight, 0 if not.
+
+        The weights' sum is what a mean divides by.
+        """
+        target = target.reshape(-1)
+        counts = target != self.ignore_index
+        target = np.where(counts, target, 0)
+        kept = counts.astype(x.dtype) if self.weight is None else self.weight[target] * counts
+        return target, counts, kept
+
+    def extra_repr(self) -> str:
+        """The reduction, and the class to ignore if it was chosen."""
+        chosen = "" if self.ignore_index == -100 else f", ignore_index={self.ignore_index}"
+        return super().extra_repr() + chosen
