@@ -84,7 +84,7 @@ class TorchEngine(Engine):
         """Take one step on these rows."""
         if not self.model.training:  # a walk over all modules, which PyTorch would make at every step
             self.model.train()
-        x, target = self._batch(rows)
+        x, target = self._batch(rows, training=True)
         self.optimizer.zero_grad()
         outputs = self.model(x)
         loss = self.criterion(outputs, target)
@@ -133,12 +133,10 @@ class TorchEngine(Engine):
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(to_tensors(state_dict))
 
-    def _batch(self, rows: Array) -> tuple[Tensor, Tensor]:
+    def _batch(self, rows: Array, *, training: bool = False) -> tuple[Tensor, Tensor]:
         """Inputs and targets of some rows, in the dtype of the model."""
         # numpy.take gathers rows faster than index_select does, and from_numpy copies nothing.
-        x = np.take(self._inputs, rows, axis=0)
-        if self.task.transform is not None:
-            x = self.task.transform(x)
+        x = self.task.prepare(np.take(self._inputs, rows, axis=0), training=training)
         return torch.from_numpy(x).to(self._dtype), self._target(rows)
 
     def _target(self, rows: Array) -> Tensor:

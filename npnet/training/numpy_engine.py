@@ -68,7 +68,7 @@ class NumpyEngine(Engine):
         """Take one step on these rows."""
         if not self.model.training:  # telling every layer takes longer than a small layer does
             self.model.train()
-        x, target = self._batch(rows)
+        x, target = self._batch(rows, training=True)
         self.optimizer.zero_grad()
         outputs = self.model(x)
         loss = self.criterion(outputs, target)
@@ -119,10 +119,8 @@ class NumpyEngine(Engine):
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(state_dict)
 
-    def _batch(self, rows: Array) -> tuple[Array, Array]:
+    def _batch(self, rows: Array, *, training: bool = False) -> tuple[Array, Array]:
         """Inputs and targets of some rows, on the device and in the dtype of the model."""
         places = backend.to_device(rows, self.device)
-        x = np.take(self._inputs, places, axis=0)
-        if self.task.transform is not None:
-            x = self.task.transform(x)
+        x = self.task.prepare(np.take(self._inputs, places, axis=0), training=training)
         return x.astype(self._dtype, copy=False), np.take(self._targets, places, axis=0)

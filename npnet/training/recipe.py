@@ -61,6 +61,13 @@ PENALTIES = {
     for name, cls in vars(regularization).items()
     if isinstance(cls, type) and issubclass(cls, regularization.Penalty) and cls is not regularization.Penalty
 }
+AUGMENTATIONS = {
+    name: cls
+    for name, cls in vars(regularization).items()
+    if isinstance(cls, type)
+    and issubclass(cls, regularization.Augmentation)
+    and cls not in (regularization.Augmentation, regularization.Compose)
+}
 SCHEDULES = {
     name: getattr(optim.lr_scheduler, name)
     for name in optim.lr_scheduler.__all__
@@ -175,6 +182,9 @@ class RegularizationSettings:
         classes, with :class:`npnet.nn.BCEWithLogitsLoss`, the second weight over the first is ``pos_weight``.
     early_stopping : EarlyStoppingSettings, optional
         When to end before the last epoch.
+    augmentation : tuple of Choice, optional
+        Classes of :mod:`npnet.regularization.augmentation`, which move the pictures of the training part at
+        random, one after another.
     """
 
     penalty: Choice | None = setting(optional(choice(named(PENALTIES), _make)), None)
@@ -185,6 +195,9 @@ class RegularizationSettings:
         optional(either(several(number(0.0)), "a list of weights, one a class", "balanced")), None
     )
     early_stopping: EarlyStoppingSettings | None = setting(optional(table(EarlyStoppingSettings)), None)
+    augmentation: tuple[Choice, ...] | None = setting(
+        optional(several(choice(named(AUGMENTATIONS), _make, given=("generator",)))), None
+    )
 
 
 @dataclass(frozen=True)

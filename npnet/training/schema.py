@@ -105,6 +105,8 @@ def write(settings: Any) -> dict[str, Any]:
         value = getattr(settings, field.name)
         if isinstance(value, Choice):
             written[field.name] = _written_choice(value)
+        elif isinstance(value, tuple) and any(isinstance(entry, Choice) for entry in value):
+            written[field.name] = [_written_choice(entry) for entry in value]
         elif dataclasses.is_dataclass(value):
             written[field.name] = write(value)
         elif value is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet import nn
+from npnet import nn, regularization
 from npnet.backend import Array
 from npnet.data import (
     DataLoader,
@@ -21,6 +21,7 @@ from npnet.data import (
     stratified_split,
 )
 from npnet.errors import RecipeError, ShapeError
+from npnet.regularization import Augmentation, Compose
 from npnet.training.objective import Classification, Objective, objective_class
 from npnet.training.recipe import Recipe
 
@@ -48,6 +49,8 @@ class Task:
         `inputs` have that form already.
     objective : Objective
         What the network is to do.
+    augment : Augmentation, optional
+        Moves the pictures that are trained on.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class Task:
     rows: Mapping[str, Array]
     transform: Callable[[Array], Array] | None = None
     objective: Objective = field(default_factory=Classification)
+    augment: Augmentation | None = None
 
     def __post_init__(self) -> None:
         if (loss := self.recipe.training.loss.kind) not in self.objective.losses:
@@ -88,6 +92,16 @@ class Task:
         """Batches in an epoch."""
         whole, rest = divmod(len(self.rows["train"]), self.batch_size)
         return whole if self.recipe.training.drop_last or rest == 0 else whole + 1
+
+    def prepare(self, inputs: Array, *, training: bool) -> Array:
+        """Some rows of the inputs, on any device, as the model takes them.
+
+        Pictures that are trained on are moved first.  The moves are drawn from the stream ``augment`` on the
+        host, so every engine sees the same pictures.
+        """
+        if training and self.augment is not None:
+            inputs = self.augment(inputs, channels_last=True)
+        return inputs if self.transform is None else self.transform(inputs)
 
     def targets_as(self, dtype: str) -> Array:
         """The targets, numbers in the dtype of the model."""
@@ -153,7 +167,10 @@ def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Fea
     DataError, DtypeError
         If the features are not for such inputs.
     RecipeError
-        If the loss is not for such targets, or there is not one class weight for each class.
+        If the loss is not for such targets, there is not one class weight for each class, or rows that are
+        no pictures are to be augmented.
+    ShapeError
+        If the augmentation cannot move pictures of that size.
     """
     features = make_features(recipe.data.features.kind, **recipe.data.features.options)
     targets = dataset.targets[split.train]
@@ -169,5 +186,20 @@ def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Fea
         rows=split._asdict(),
         transform=None if images is None else features.transform,
         objective=objective,
+        augment=_augmentation(recipe, dataset),
     )
     return task, features
+
+
+def _augmentation(recipe: Recipe, dataset: Dataset) -> Augmentation | None:
+    """What moves the pictures of a recipe; refused where it cannot."""
+    chosen = recipe.regularization.augmentation
+    if chosen is None:
+        return None
+    if not isinstance(dataset.inputs, np.ndarray):
+        raise RecipeError(
+            f"regularization.augmentation moves pictures, and {dataset.name} is a table: leave it out"
+        )
+    augment = Compose([getattr(regularization, each.kind)(**each.options) for each in chosen])
+    augment.check_size(*dataset.inputs.shape[1:3])
+    return augment
