@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from npnet.data import digits, galaxies
+from npnet.data import digits, galaxies, galaxy_images
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry
 from npnet.errors import ArgumentError
@@ -49,6 +49,8 @@ def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset
         return galaxies.load_galaxies(data, seed)
     if known == "galaxies-sdss":
         return galaxies.load_galaxies_sdss(data)
+    if known == "galaxy-images":
+        return galaxy_images.load_galaxy_images(data)
     if known == "digits":
         if data is not None:
             raise ArgumentError(f"digits comes with scikit-learn and has no files: leave {data} out")

@@ -104,7 +104,7 @@ def names() -> tuple[str, ...]:
     Examples
     --------
     >>> names()
-    ('galaxies', 'galaxies-sdss', 'mnist', 'fashion-mnist', 'digits')
+    ('galaxies', 'galaxies-sdss', 'galaxy-images', 'mnist', 'fashion-mnist', 'digits')
     """
     return tuple(_registry())
 
