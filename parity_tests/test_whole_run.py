@@ -73,6 +73,14 @@ CASES = {
         ["training.batch_size=64", "scheduler.patience=0", "regularization.early_stopping.patience=2"],
     ),
     "images, one-cycle": ("mnist", ["training.epochs=4", "training.batch_size=32"]),
+    "images, moved at random": (
+        "mnist",
+        [
+            *("training.epochs=3", "training.batch_size=32"),
+            'regularization.augmentation=["RandomQuarterTurn", {kind = "RandomRotation", degrees = 20, '
+            'interpolation = "bilinear"}, {kind = "RandomShift", pixels = 1}]',
+        ],
+    ),
     "SGD, elastic net, clipped norm": (
         "digits",
         [

@@ -18,11 +18,11 @@ from npnet.backend import Array
 from npnet.data import Dataset, Split
 from npnet.errors import NonFiniteError
 from npnet.random import manual_seed
-from npnet.training import figures
+from npnet.training import figures, mistakes_figure
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
 from npnet.training.numpy_engine import NumpyEngine
-from npnet.training.objective import Objective
+from npnet.training.objective import Classification, Objective
 from npnet.training.recipe import Recipe
 from npnet.training.run import RunFolder
 from npnet.training.task import Task, make_task, splits
@@ -245,6 +245,18 @@ class _Experiment:
         folder.write_figure(
             objective.figure_name, objective.draw(seen.targets, seen.outputs, self._title(which), note)
         )
+        if isinstance(self.dataset.inputs, np.ndarray) and isinstance(objective, Classification):
+            mistakes = mistakes_figure.mistakes_figure(
+                self.dataset.inputs[seen.rows],
+                seen.targets,
+                objective.probabilities(seen.outputs),
+                objective.class_names,
+                self._title(which),
+                note,
+                names=self.dataset.identifiers[seen.rows],
+            )
+            if mistakes is not None:
+                folder.write_figure("mistakes.png", mistakes)
 
 
 @dataclass(frozen=True)
@@ -252,6 +264,7 @@ class Seen:
     """A part of the data and what the network, with the weights that are kept, says of it."""
 
     objective: Objective
+    rows: Array
     targets: Array
     outputs: Array
     loss: float
@@ -260,8 +273,8 @@ class Seen:
     def of(cls, dataset: Dataset, engine: Engine, part: str) -> Seen:
         """Look at a part now."""
         evaluation = engine.evaluate(part)
-        targets = dataset.targets[engine.task.rows[part]]
-        return cls(engine.task.objective, targets, evaluation.outputs, evaluation.loss)
+        rows = engine.task.rows[part]
+        return cls(engine.task.objective, rows, dataset.targets[rows], evaluation.outputs, evaluation.loss)
 
     @classmethod
     def together(cls, folds: Sequence[Seen]) -> Seen:
@@ -269,6 +282,7 @@ class Seen:
         first = folds[0].objective
         return cls(
             first,
+            np.concatenate([seen.rows for seen in folds]),
             np.concatenate([seen.targets for seen in folds]),
             np.concatenate([first.recode(seen.outputs, seen.objective) for seen in folds]),
             float(np.mean([seen.loss for seen in folds])),

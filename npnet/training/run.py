@@ -43,6 +43,7 @@ class RunFolder(Callback):
     ``curves.png``          losses, accuracies and learning rate
     ``confusion.png``       which classes are taken for which, on the test part
     ``predictions.png``     in its place where the targets are numbers: what was said against what is true
+    ``mistakes.png``        the pictures of the test part that are most wrong, where rows are pictures
     ``summary.json``        everything that the closing table says
     ======================= =============================================================================
 
