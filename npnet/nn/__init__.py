@@ -36,11 +36,15 @@ from npnet.nn.loss import (
 from npnet.nn.module import Module
 from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
+from npnet.nn.recurrent import GRU, LSTM, RNN
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",

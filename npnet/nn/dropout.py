@@ -13,7 +13,7 @@ from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
 from npnet.nn.module import Module
 
-__all__ = ["Dropout", "masked"]
+__all__ = ["Dropout", "drawn_mask", "masked"]
 
 
 def masked(x: Array, keep: Array, p: float) -> Array:
@@ -27,6 +27,20 @@ def masked(x: Array, keep: Array, p: float) -> Array:
     y = x * keep
     y *= 0.0 if p == 1.0 else 1.0 / (1.0 - p)
     return y
+
+
+def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) -> Array:
+    """Draw what to keep, True with probability ``1 - p``, on the device of `like`.
+
+    Examples
+    --------
+    >>> drawn_mask(1.0, (2,), np.ones(1), None)
+    array([False, False])
+    """
+    if p == 1.0:  # no draw, as in PyTorch
+        return np.zeros(shape, dtype=bool, like=like)
+    mask: Array = streams.resolve(generator, "dropout").bernoulli(1.0 - p, shape, like=like)
+    return mask
 
 
 class Dropout(Module):
@@ -98,14 +112,9 @@ class Dropout(Module):
         if not self.training or (self.p == 0.0 and mask is None):
             self.save(input.shape, None)
             return input
-        keep = self._draw(input) if mask is None else self._checked(mask, input)
+        keep = drawn_mask(self.p, input.shape, input, self.generator) if mask is None else self._checked(mask, input)
         self.save(input.shape, keep)
         return masked(input, keep, self.p)
-
-    def _draw(self, x: Array) -> Array:
-        if self.p == 1.0:  # no draw, as in PyTorch
-            return np.zeros_like(x, dtype=bool)
-        return streams.resolve(self.generator, "dropout").bernoulli(1.0 - self.p, x.shape, like=x)
 
     def _checked(self, mask: Array, x: Array) -> Array:
         if not backend.is_array(mask) or mask.dtype != bool:
