@@ -19,6 +19,7 @@ __all__ = [
     "DataMissingError",
     "DeviceError",
     "DtypeError",
+    "DtypeMismatchError",
     "NonFiniteError",
     "NpnetError",
     "OutputError",
@@ -74,6 +75,13 @@ class AxisError(ShapeError, IndexError):
 
 class DtypeError(NpnetError, TypeError, RuntimeError):
     """An array has the wrong dtype, or is no array at all."""
+
+
+class DtypeMismatchError(DtypeError, ValueError):
+    """An input has another dtype than the parameters that it meets.
+
+    PyTorch's recurrent layers raise ValueError for it, the others RuntimeError.
+    """
 
 
 class DeviceError(NpnetError, RuntimeError):

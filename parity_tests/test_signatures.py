@@ -15,6 +15,24 @@ from parity_tests.registry import MODULES, OPTIMIZERS
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 KINDS = {inspect.Parameter.POSITIONAL_OR_KEYWORD: "by position", inspect.Parameter.KEYWORD_ONLY: "by name"}
 
+RECURRENT = [
+    ("input_size", "by position", inspect.Parameter.empty),
+    ("hidden_size", "by position", inspect.Parameter.empty),
+    ("num_layers", "by position", 1),
+    ("bias", "by position", True),
+    ("batch_first", "by position", False),
+    ("dropout", "by position", 0.0),
+    ("bidirectional", "by position", False),
+]
+PLACE = [("device", "by position", None), ("dtype", "by position", None)]
+
+DOCUMENTED = {
+    torch.nn.RNN: [*RECURRENT[:3], ("nonlinearity", "by position", "tanh"), *RECURRENT[3:], *PLACE],
+    torch.nn.LSTM: [*RECURRENT, ("proj_size", "by position", 0), *PLACE],
+    torch.nn.GRU: [*RECURRENT, *PLACE],
+}
+"""Signatures that PyTorch hides behind stars, as its documentation gives them."""
+
 Callables = tuple[Callable[..., Any], Callable[..., Any]]
 
 
@@ -44,6 +62,8 @@ PAIRS = pairs()
 
 def described(function: Callable[..., Any]) -> list[tuple[str, str, Any]]:
     """Name, kind and default of each argument, starred ones left out."""
+    if function in DOCUMENTED:
+        return list(DOCUMENTED[function])
     return [
         (parameter.name, KINDS[parameter.kind], parameter.default)
         for parameter in inspect.signature(inspect.unwrap(function)).parameters.values()

@@ -16,6 +16,8 @@ from torchref.state import to_arrays, to_tensors
 
 __all__ = ["from_torch", "to_torch"]
 
+RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "BCELoss": ("weight", "reduction"),
     "BCEWithLogitsLoss": ("weight", "reduction", "pos_weight"),
@@ -31,6 +33,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "HuberLoss": ("reduction", "delta"),
     "Identity": (),
     "L1Loss": ("reduction",),
+    "GRU": RECURRENT,
+    "LSTM": (*RECURRENT, "proj_size"),
     "LeakyReLU": ("negative_slope",),
     "Linear": ("in_features", "out_features"),
     "LogSigmoid": (),
@@ -38,6 +42,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "Mish": (),
     "ModuleList": (),
     "NLLLoss": ("weight", "ignore_index", "reduction"),
+    "RNN": (*RECURRENT, "nonlinearity"),
     "ReLU": (),
     "SELU": (),
     "Sequential": (),
@@ -149,6 +154,7 @@ class _Conversion:
         arguments = {argument: self.values(getattr(module, argument)) for argument in ARGUMENTS[name]}
         if name in HAS_BIAS:
             arguments["bias"] = module.bias is not None
+        if name in HAS_BIAS or ARGUMENTS[name][: len(RECURRENT)] == RECURRENT:
             held = next(iter((*module.parameters(), *module.buffers())), None)
             if held is not None:
                 arguments["dtype"] = _dtype(held, self.target)

@@ -112,7 +112,11 @@ class Dropout(Module):
         if not self.training or (self.p == 0.0 and mask is None):
             self.save(input.shape, None)
             return input
-        keep = drawn_mask(self.p, input.shape, input, self.generator) if mask is None else self._checked(mask, input)
+        keep = (
+            drawn_mask(self.p, input.shape, input, self.generator)
+            if mask is None
+            else self._checked(mask, input)
+        )
         self.save(input.shape, keep)
         return masked(input, keep, self.p)
 

@@ -16,7 +16,15 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
-from npnet.errors import ArgumentError, BackwardError, DeviceError, DtypeError, ShapeError, StateError
+from npnet.errors import (
+    ArgumentError,
+    BackwardError,
+    DeviceError,
+    DtypeError,
+    DtypeMismatchError,
+    ShapeError,
+    StateError,
+)
 from npnet.nn.context import Contexts, current_pass
 from npnet.nn.parameter import Parameter
 
@@ -203,7 +211,7 @@ class Module:
             if x.dtype.kind != "f":
                 raise DtypeError(f"{name} takes float32 or float64, got {x.dtype}; convert with x.astype")
         elif x.dtype != like.dtype:
-            raise DtypeError(
+            raise DtypeMismatchError(
                 f"{name} holds {like.dtype} parameters and was given {x.dtype} input; "
                 f"convert one: x.astype('{like.dtype}') or module.to(dtype='{x.dtype}')"
             )

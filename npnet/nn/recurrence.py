@@ -86,11 +86,12 @@ def rnn(a: Array, h: Array, weight_hh: Array, nonlinearity: str) -> tuple[Array,
 
 
 def rnn_backward(g: Array, g_h: Array, kept: Kept, weight_hh: Array, nonlinearity: str) -> Gradients:
-    r"""Backward of :func:`rnn`: with :math:`\bar h_t = g_t + W_{hh}^\top \bar a_{t+1}`,
+    r"""Backward of :func:`rnn`.
 
-    .. math:: \bar a_t = \bar h_t \odot \phi'(a_t), \qquad
+    .. math::
+        \bar h_t = g_t + W_{hh}^\top \bar a_{t+1}, \qquad \bar a_t = \bar h_t \odot \phi'(a_t), \qquad
         \tanh' = 1 - h_t^2, \qquad \mathrm{relu}' = [h_t > 0]
-    """  # fmt: skip
+    """
     (hs,) = kept
     slopes = 1 - hs[1:] * hs[1:] if nonlinearity == "tanh" else (hs[1:] > 0).astype(hs.dtype)
     da, dh = slopes, g_h.copy()
@@ -102,7 +103,7 @@ def rnn_backward(g: Array, g_h: Array, kept: Kept, weight_hh: Array, nonlinearit
 
 
 def lstm(a: Array, h: Array, c: Array, weight_hh: Array) -> tuple[Array, Array, Kept]:
-    r"""Long short-term memory: with :math:`a_t + W_{hh} h_{t-1}` in four blocks
+    r"""Long short-term memory, :math:`a_t + W_{hh} h_{t-1}` being the arguments of four blocks.
 
     .. math::
         i, f, o = \sigma(\cdot), \quad \tilde c = \tanh(\cdot), \qquad
@@ -114,7 +115,7 @@ def lstm(a: Array, h: Array, c: Array, weight_hh: Array) -> tuple[Array, Array, 
         From the inputs, both biases included, in PyTorch's order :math:`i, f, \tilde c, o`; used up.
     h, c : ndarray, shape (H, B)
     weight_hh : ndarray, shape (4 H, H)
-    """  # noqa: D400 (an equation ends the sentence)
+    """
     steps, size = len(a), len(h)
     gates = a.reshape(steps, 4, *h.shape)
     hs, cs = _states(h, steps), _states(c, steps)
@@ -137,15 +138,17 @@ def lstm(a: Array, h: Array, c: Array, weight_hh: Array) -> tuple[Array, Array, 
 
 
 def lstm_backward(g: Array, g_h: Array, g_c: Array, kept: Kept, weight_hh: Array) -> Gradients:
-    r"""Backward of :func:`lstm`: with :math:`\bar h_t = g_t + W_{hh}^\top \bar a_{t+1}` and
-    :math:`\bar c_t = f_{t+1} \odot \bar c_{t+1} + \bar h_t \odot o (1 - \tanh^2 c_t)`,
+    r"""Backward of :func:`lstm`.
 
     .. math::
+        \bar h_t = g_t + W_{hh}^\top \bar a_{t+1}, \qquad
+        \bar c_t = f_{t+1} \odot \bar c_{t+1} + \bar h_t \odot o (1 - \tanh^2 c_t)
+
         \bar a_t = \begin{pmatrix}
             \bar c_t \odot \tilde c \, i (1 - i) \\ \bar c_t \odot c_{t-1} \, f (1 - f) \\
             \bar c_t \odot i \, (1 - \tilde c^2) \\ \bar h_t \odot \tanh c_t \, o (1 - o)
         \end{pmatrix}
-    """  # noqa: D205, D400 (an equation ends the sentence)
+    """
     _, cs, gates, tanh_c = kept
     i, f, candidate, o = (gates[:, k] for k in range(4))
     slopes = np.empty_like(gates)
@@ -168,7 +171,7 @@ def lstm_backward(g: Array, g_h: Array, g_c: Array, kept: Kept, weight_hh: Array
 
 
 def gru(a: Array, h: Array, weight_hh: Array, bias_hn: Array | None) -> tuple[Array, Kept]:
-    r"""Gated recurrent unit: with :math:`a_t` and :math:`W_{hh} h_{t-1}` in three blocks
+    r"""Gated recurrent unit, :math:`a_t` and :math:`W_{hh} h_{t-1}` in three blocks.
 
     .. math::
         r, z = \sigma(a + W h), \qquad q = W_{hn} h_{t-1} + b_{hn}, \qquad
@@ -184,7 +187,7 @@ def gru(a: Array, h: Array, weight_hh: Array, bias_hn: Array | None) -> tuple[Ar
     h : ndarray, shape (H, B)
     weight_hh : ndarray, shape (3 H, H)
     bias_hn : ndarray, shape (H,), optional
-    """  # noqa: D400 (an equation ends the sentence)
+    """
     steps, size = len(a), len(h)
     gates = a.reshape(steps, 3, *h.shape)
     hs, qs = _states(h, steps), np.empty_like(gates[:, 2])
@@ -207,16 +210,17 @@ def gru(a: Array, h: Array, weight_hh: Array, bias_hn: Array | None) -> tuple[Ar
 
 
 def gru_backward(g: Array, g_h: Array, kept: Kept, weight_hh: Array) -> Gradients:
-    r"""Backward of :func:`gru`: with :math:`\bar h_t = g_t + z_{t+1} \odot \bar h_{t+1} + W_{hh}^\top
-    \bar a^h_{t+1}`,
+    r"""Backward of :func:`gru`.
 
     .. math::
+        \bar h_t = g_t + z_{t+1} \odot \bar h_{t+1} + W_{hh}^\top \bar a^h_{t+1}
+
         \bar a_n = \bar h_t \odot (1 - z)(1 - n^2), \qquad
         \bar a_t = \begin{pmatrix} \bar a_n \odot q \, r (1 - r) \\
             \bar h_t \odot (h_{t-1} - n) \, z (1 - z) \\ \bar a_n \end{pmatrix}, \qquad
         \bar a^h_t = \begin{pmatrix} \bar a_r \\ \bar a_z \\ \bar q \end{pmatrix}, \quad
         \bar q = \bar a_n \odot r
-    """  # noqa: D205, D400 (an equation ends the sentence)
+    """
     hs, gates, qs = kept
     r, z, n = (gates[:, k] for k in range(3))
     by_h, by_x = np.empty_like(gates), np.empty_like(gates)  # slopes first, then gradients
@@ -235,5 +239,3 @@ def gru_backward(g: Array, g_h: Array, kept: Kept, weight_hh: Array) -> Gradient
         dh += product
     by_x[:, :2] = by_h[:, :2]
     return by_x.reshape(*flat), da_h, (dh,)
-
-

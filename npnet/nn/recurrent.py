@@ -221,15 +221,18 @@ class LSTM(RecurrentStack):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             generator,
         )  # fmt: skip
+        self.proj_size = proj_size
 
     def _run(self, x: Array, states: States, weights: list[Any]) -> tuple[States, Kept]:
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         a = recurrence.projected(x, weight_ih, bias_ih, bias_hh)
-        hs, cs, kept = recurrence.lstm(a, *states, weight_hh)
+        h, c = states
+        hs, cs, kept = recurrence.lstm(a, h, c, weight_hh)
         return (hs, cs), kept
 
     def _back(self, g: Array, g_states: States, kept: Kept, weight_hh: Array) -> Gradients:
-        return recurrence.lstm_backward(g, *g_states, kept, weight_hh)
+        g_h, g_c = g_states
+        return recurrence.lstm_backward(g, g_h, g_c, kept, weight_hh)
 
 
 class GRU(RecurrentStack):

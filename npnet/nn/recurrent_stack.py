@@ -24,7 +24,7 @@ from npnet.nn import init
 from npnet.nn.dropout import drawn_mask, masked
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
-from npnet.nn.recurrence import Gradients, Kept, over_time, projected
+from npnet.nn.recurrence import Gradients, Kept, over_time
 from npnet.nn.sums import column_sums
 
 __all__ = ["RecurrentStack", "States"]
@@ -43,6 +43,7 @@ class RecurrentStack(Module):
 
     blocks: ClassVar[int]
     kinds: ClassVar[tuple[str, ...]] = ("h",)
+    weight_ih_l0: Parameter
 
     def __init__(
         self,
@@ -174,8 +175,8 @@ class RecurrentStack(Module):
             layers.append((passes, keep))
         output = self._outward(x, batched)
         self.save(input.shape, output.shape, hx is not None, layers)
-        state = tuple(self._state_outward(final, batched) for final in finals)
-        return output, state if len(state) > 1 else state[0]
+        final_states = tuple(self._state_outward(final, batched) for final in finals)
+        return output, final_states if len(final_states) > 1 else final_states[0]
 
     def _mask(self, x: Array) -> Array:
         """A mask drawn in PyTorch's order of the elements, ``(T, B, features)``."""

@@ -9,6 +9,7 @@ from parity_tests.registry.images import IMAGES
 from parity_tests.registry.layers import LAYERS
 from parity_tests.registry.losses import LOSSES
 from parity_tests.registry.optimizers import RULES
+from parity_tests.registry.recurrent import RECURRENT
 from parity_tests.registry.specification import ModuleSpecification, OptimizerSpecification
 
 __all__ = ["MODULES", "OPTIMIZERS", "ModuleSpecification", "OptimizerSpecification"]
@@ -17,6 +18,7 @@ TOPICS = (
     LAYERS,
     ACTIVATIONS,
     IMAGES,
+    RECURRENT,
     LOSSES,
     CLASS_LOSSES,
     CONTAINERS,

@@ -9,7 +9,7 @@ import torch
 
 import npnet
 from npnet import nn
-from npnet.errors import DtypeError
+from npnet.errors import DtypeError, UnsupportedError
 from npnet.random import Generator, RecordingGenerator, ReplayGenerator
 from torchref import from_torch, to_torch
 from torchref.convert import ARGUMENTS
@@ -53,11 +53,17 @@ MODULES = {
     ],
     "Dropout": [lambda: nn.Dropout(), lambda: nn.Dropout(0.0), lambda: nn.Dropout(1.0)],
     "Flatten": [lambda: nn.Flatten(), lambda: nn.Flatten(0, -2)],
+    "GRU": [lambda: nn.GRU(3, 2), lambda: nn.GRU(3, 2, 3, False, True, 0.5, True, dtype="float64")],
     "Identity": [lambda: nn.Identity()],
+    "LSTM": [lambda: nn.LSTM(3, 2), lambda: nn.LSTM(3, 2, 3, False, True, 0.5, True, dtype="float64")],
     "LeakyReLU": [lambda: nn.LeakyReLU(), lambda: nn.LeakyReLU(0.3)],
     "Linear": [lambda: nn.Linear(3, 2), lambda: nn.Linear(3, 2, bias=False, dtype="float64")],
     "MSELoss": [lambda: nn.MSELoss(), lambda: nn.MSELoss(reduction="sum")],
     "ModuleList": [lambda: nn.ModuleList(), lambda: nn.ModuleList([nn.Linear(3, 2), nn.Tanh()])],
+    "RNN": [
+        lambda: nn.RNN(3, 2),
+        lambda: nn.RNN(3, 2, 3, "relu", False, True, 0.5, True, dtype="float64"),
+    ],
     "ReLU": [lambda: nn.ReLU()],
     "Sequential": [
         lambda: nn.Sequential(),
@@ -103,7 +109,9 @@ def test_every_public_module_has_an_entry_and_a_case():
 def test_no_argument_of_npnet_is_forgotten(name):
     elsewhere = {"args", "modules", "bias", "device", "dtype", "inplace", "generator", "kwargs"}
     elsewhere |= {"size_average", "reduce"}  # PyTorch's old words for reduction
-    assert set(inspect.signature(getattr(nn, name)).parameters) - elsewhere == set(ARGUMENTS[name])
+    assert (
+        set(inspect.signature(getattr(nn, name)).parameters) - elsewhere == set(ARGUMENTS[name]) - elsewhere
+    )
 
 
 @every_module
@@ -208,3 +216,8 @@ class TorchLinear(torch.nn.Linear):
 def test_a_class_without_a_twin_is_refused_by_name(convert, module):
     with pytest.raises(DtypeError, match=r"(Linear|TorchLinear|RReLU) has no twin in .*known are BCE"):
         convert(module)
+
+
+def test_a_projected_lstm_is_refused_by_name():
+    with pytest.raises(UnsupportedError, match="proj_size=2"):
+        from_torch(torch.nn.LSTM(3, 4, proj_size=2))
