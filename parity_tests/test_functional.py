@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from npnet import nn
@@ -49,6 +49,16 @@ LOSSES = {
     "smooth_l1_loss": "SmoothL1Loss",
     "soft_margin_loss": "SoftMarginLoss",
 }
+WINDOWS = {
+    f"{name}{axes}d": f"{kind}{axes}d"
+    for name, kind in (
+        ("max_pool", "MaxPool"),
+        ("avg_pool", "AvgPool"),
+        ("adaptive_avg_pool", "AdaptiveAvgPool"),
+    )
+    for axes in (1, 2)
+}
+CONVOLUTIONS = {"conv1d": "Conv1d", "conv2d": "Conv2d"}
 OTHERS = ("linear", "flatten", "dropout")
 
 every_device = pytest.mark.parametrize("device", LIBRARIES)
@@ -105,6 +115,25 @@ def test_inplace_is_refused_by_name(name: str) -> None:
         getattr(nn.functional, name)(np.ones(3), inplace=True)
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+@given(data=st.data())
+def test_windows(name: str, device: str, data: st.DataObject) -> None:
+    case = data.draw(MODULES[WINDOWS[name]].cases)
+    compare(name, device, case.batches[0], case.arguments)
+
+
+@every_device
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@given(data=st.data())
+def test_convolutions(name: str, device: str, data: st.DataObject) -> None:
+    case = data.draw(MODULES[CONVOLUTIONS[name]].cases)
+    assume(case.arguments["padding_mode"] == "zeros")
+    layer = getattr(nn, CONVOLUTIONS[name])(**case.arguments, dtype="float64")
+    operands = [*case.batches[0], *(parameter.data for parameter in layer.parameters())]
+    arguments = {key: case.arguments[key] for key in ("stride", "padding", "dilation", "groups")}
+    compare(name, device, tuple(operands), arguments)
+
+
 @every_device
 @given(data=st.data())
 def test_linear(device: str, data: st.DataObject) -> None:
@@ -127,7 +156,7 @@ def test_dropout(device: str, data: st.DataObject, training: bool, p: float) -> 
 
 
 def test_every_function_is_tested() -> None:
-    assert set(nn.functional.__all__) == {*ELEMENTWISE, *LOSSES, *OTHERS}
+    assert set(nn.functional.__all__) == {*ELEMENTWISE, *LOSSES, *WINDOWS, *CONVOLUTIONS, *OTHERS}
 
 
 def test_inputs_are_not_touched() -> None:

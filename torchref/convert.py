@@ -17,14 +17,22 @@ from torchref.state import to_arrays, to_tensors
 __all__ = ["from_torch", "to_torch"]
 
 RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+_WINDOWS = ("kernel_size", "stride", "padding")
+_CONVOLUTION = ("in_channels", "out_channels", *_WINDOWS, "dilation", "groups", "padding_mode")
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "BCELoss": ("weight", "reduction"),
+    "AdaptiveAvgPool1d": ("output_size",),
+    "AdaptiveAvgPool2d": ("output_size",),
+    "AvgPool1d": (*_WINDOWS, "ceil_mode", "count_include_pad"),
+    "AvgPool2d": (*_WINDOWS, "ceil_mode", "count_include_pad", "divisor_override"),
     "BCEWithLogitsLoss": ("weight", "reduction", "pos_weight"),
     **dict.fromkeys(
         ("BatchNorm1d", "BatchNorm2d"), ("num_features", "eps", "momentum", "affine", "track_running_stats")
     ),
     "CELU": ("alpha",),
+    "Conv1d": _CONVOLUTION,
+    "Conv2d": _CONVOLUTION,
     "CrossEntropyLoss": ("weight", "ignore_index", "reduction", "label_smoothing"),
     "Dropout": ("p",),
     "ELU": ("alpha",),
@@ -40,6 +48,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "LogSigmoid": (),
     "MSELoss": ("reduction",),
     "Mish": (),
+    **dict.fromkeys(("MaxPool1d", "MaxPool2d"), (*_WINDOWS, "dilation", "return_indices", "ceil_mode")),
     "ModuleList": (),
     "NLLLoss": ("weight", "ignore_index", "reduction"),
     "RNN": (*RECURRENT, "nonlinearity"),
@@ -56,7 +65,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """The classes that both libraries have, and those of their arguments that are kept as attributes."""
 
-HAS_BIAS = ("BatchNorm1d", "BatchNorm2d", "Linear")
+HAS_BIAS = ("BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "Linear")
 """Classes of which ``bias=`` is an argument and, in another sense, an attribute."""
 
 

@@ -18,7 +18,9 @@ from npnet.nn.activation import (
     Softsign,
     Tanh,
 )
+from npnet.nn.average_pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
 from npnet.nn.container import ModuleList, Sequential
+from npnet.nn.convolution import Conv1d, Conv2d
 from npnet.nn.dropout import Dropout
 from npnet.nn.flatten import Flatten
 from npnet.nn.linear import Identity, Linear
@@ -36,6 +38,7 @@ from npnet.nn.loss import (
 from npnet.nn.module import Module
 from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
+from npnet.nn.pooling import MaxPool1d, MaxPool2d
 from npnet.nn.recurrent import GRU, LSTM, RNN
 
 __all__ = [
@@ -46,10 +49,16 @@ __all__ = [
     "LSTM",
     "RNN",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
+    "Conv2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
@@ -60,6 +69,8 @@ __all__ = [
     "Linear",
     "LogSigmoid",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "ModuleList",

@@ -7,6 +7,11 @@ from parity_tests.mistakes.nn import NORMALIZATION, difference, parity
 
 __all__ = ["MISTAKES"]
 
+AVERAGE = "npnet/nn/average_pooling.py"
+CONVOLUTION = "npnet/nn/convolution.py"
+POOLING = "npnet/nn/pooling.py"
+WINDOWS = "npnet/nn/windows.py"
+
 MISTAKES: list[Mistake] = [
     # BatchNorm2d
     Mistake(
@@ -22,5 +27,112 @@ MISTAKES: list[Mistake] = [
         "return column_sums(x if x.ndim == 2 else np.sum(x, axis=-1))",
         "return column_sums(x if x.ndim == 2 else x[..., 0] * x.shape[-1])",
         difference("BatchNorm2d"),
+    ),
+    # convolution
+    Mistake(
+        "dilation forgotten in the way back",
+        WINDOWS,
+        "starts = (p * d for p, d in zip(place, dilation, strict=True))",
+        "starts = (p for p, d in zip(place, dilation, strict=True))",
+        parity("Conv2d"),
+    ),
+    Mistake(
+        "overlapping windows overwrite each other",
+        WINDOWS,
+        "x[index] += g[there]",
+        "x[index] = g[there]",
+        difference("Conv2d"),
+    ),
+    Mistake(
+        "an odd number of 'same' goes before",
+        CONVOLUTION,
+        "((span - 1) // 2, span // 2)",
+        "(span // 2, (span - 1) // 2)",
+        parity("Conv1d"),
+    ),
+    Mistake(
+        "the mirror repeats the border, in the way back",
+        WINDOWS,
+        "core[1 : 1 + before] += np.flip(head, axis=0)",
+        "core[:before] += np.flip(head, axis=0)",
+        parity("Conv2d"),
+    ),
+    Mistake(
+        "what was wrapped around is dropped in the way back",
+        WINDOWS,
+        "        core[:after] += tail\n",
+        "",
+        difference("Conv1d"),
+    ),
+    Mistake(
+        "the replicated border keeps its gradient",
+        WINDOWS,
+        "core[-1] += np.sum(tail, axis=0)",
+        "core[-1] += tail[-1] if after else 0",
+        parity("Conv2d"),
+    ),
+    Mistake(
+        "the weight's gradient averages over the batch",
+        CONVOLUTION,
+        "return np.sum(a_sample.reshape(n, *shape), axis=0, out=out)",
+        "return np.mean(a_sample.reshape(n, *shape), axis=0, out=out)",
+        parity("Conv2d"),
+    ),
+    Mistake(
+        "the bias forgets the positions of the batch",
+        CONVOLUTION,
+        "return column_sums(np.sum(g.reshape(*g.shape[:2], -1), axis=2), out=out)",
+        "return column_sums(np.mean(g.reshape(*g.shape[:2], -1), axis=2), out=out)",
+        difference("Conv1d"),
+    ),
+    # pooling
+    Mistake(
+        "equal ones share the gradient",
+        POOLING,
+        "        waiting &= ~met\n",
+        "",
+        parity("MaxPool2d"),
+    ),
+    Mistake(
+        "the padding is zero, not less than everything",
+        POOLING,
+        "pad(x, widths, value=-math.inf)",
+        "pad(x, widths)",
+        parity("MaxPool2d"),
+    ),
+    Mistake(
+        "a last window may begin in the padding behind",
+        POOLING,
+        "if ceil and (count - 1) * s >= n + p:",
+        "if ceil and (count - 1) * s > n + p:",
+        parity("AvgPool1d"),
+    ),
+    Mistake(
+        "the mean counts what lies beyond the padding",
+        AVERAGE,
+        "(-p, x.shape[axis] + p) if padded",
+        "(-p, x.shape[axis] + p + k) if padded",
+        parity("AvgPool2d"),
+    ),
+    Mistake(
+        "the mean's gradient is not divided",
+        AVERAGE,
+        "sum_pool_backward(g / count, kernel",
+        "sum_pool_backward(g * 1.0, kernel",
+        difference("AvgPool1d"),
+    ),
+    Mistake(
+        "stretches do not overlap",
+        AVERAGE,
+        "(i * n // count, -(-(i + 1) * n // count))",
+        "(i * n // count, max((i + 1) * n // count, i * n // count + 1))",
+        parity("AdaptiveAvgPool2d"),
+    ),
+    Mistake(
+        "a stretch's share is that of the mean stretch",
+        AVERAGE,
+        "g[_steps(axis, i, 1, 1)] / (b - a)",
+        "g[_steps(axis, i, 1, 1)] / (n / g.shape[axis])",
+        difference("AdaptiveAvgPool1d"),
     ),
 ]

@@ -97,8 +97,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "evaluation goes back as training does",
         NORMALIZATION,
-        "self.save(centred, inverse_std, own)",
-        "self.save(centred, inverse_std, True)",
+        "self.save(input.shape, centred, inverse_std, own)",
+        "self.save(input.shape, centred, inverse_std, True)",
         parity("BatchNorm1d"),
     ),
     Mistake(

@@ -32,6 +32,10 @@ MODULES = {
     "SoftMarginLoss": [lambda: nn.SoftMarginLoss()],
     "Softplus": [lambda: nn.Softplus(), lambda: nn.Softplus(2.0, 5.0)],
     "Softsign": [lambda: nn.Softsign()],
+    "AdaptiveAvgPool1d": [lambda: nn.AdaptiveAvgPool1d(3)],
+    "AdaptiveAvgPool2d": [lambda: nn.AdaptiveAvgPool2d(1), lambda: nn.AdaptiveAvgPool2d((None, 2))],
+    "AvgPool1d": [lambda: nn.AvgPool1d(3), lambda: nn.AvgPool1d(3, 2, 1, True, False)],
+    "AvgPool2d": [lambda: nn.AvgPool2d(2), lambda: nn.AvgPool2d((3, 2), 1, 1, True, False, 5)],
     "BCEWithLogitsLoss": [
         lambda: nn.BCEWithLogitsLoss(),
         lambda: nn.BCEWithLogitsLoss(weight=WEIGHT, pos_weight=2 * WEIGHT, reduction="none"),
@@ -47,6 +51,12 @@ MODULES = {
         lambda: nn.BatchNorm2d(3),
         lambda: nn.BatchNorm2d(3, eps=0.1, momentum=None, bias=False, dtype="float64"),
     ],
+    "Conv1d": [lambda: nn.Conv1d(4, 6, 3), lambda: nn.Conv1d(4, 6, 3, 2, 1, 2, 2, False, "circular")],
+    "Conv2d": [
+        lambda: nn.Conv2d(4, 6, 3),
+        lambda: nn.Conv2d(4, 6, (3, 1), padding="same", dilation=(1, 2), groups=2, dtype="float64"),
+        lambda: nn.Conv2d(4, 6, 3, (2, 1), 1, bias=False, padding_mode="reflect"),
+    ],
     "CrossEntropyLoss": [
         lambda: nn.CrossEntropyLoss(),
         lambda: nn.CrossEntropyLoss(WEIGHT, ignore_index=1, reduction="sum", label_smoothing=0.1),
@@ -59,6 +69,8 @@ MODULES = {
     "LeakyReLU": [lambda: nn.LeakyReLU(), lambda: nn.LeakyReLU(0.3)],
     "Linear": [lambda: nn.Linear(3, 2), lambda: nn.Linear(3, 2, bias=False, dtype="float64")],
     "MSELoss": [lambda: nn.MSELoss(), lambda: nn.MSELoss(reduction="sum")],
+    "MaxPool1d": [lambda: nn.MaxPool1d(2), lambda: nn.MaxPool1d(3, 2, 1, 2, ceil_mode=True)],
+    "MaxPool2d": [lambda: nn.MaxPool2d(2), lambda: nn.MaxPool2d((3, 2), 1, (1, 0), 2, ceil_mode=True)],
     "ModuleList": [lambda: nn.ModuleList(), lambda: nn.ModuleList([nn.Linear(3, 2), nn.Tanh()])],
     "RNN": [
         lambda: nn.RNN(3, 2),
@@ -214,7 +226,7 @@ class TorchLinear(torch.nn.Linear):
     ],
 )
 def test_a_class_without_a_twin_is_refused_by_name(convert, module):
-    with pytest.raises(DtypeError, match=r"(Linear|TorchLinear|RReLU) has no twin in .*known are BCE"):
+    with pytest.raises(DtypeError, match=r"(Linear|TorchLinear|RReLU) has no twin in .*known are Adaptive"):
         convert(module)
 
 
