@@ -50,6 +50,7 @@ def pairs() -> dict[str, Callables]:
     for ours_module, theirs_module in modules:
         for name in ours_module.__all__:
             twin = getattr(theirs_module, name, None)
+            twin = getattr(theirs_module, f"{name}_with_indices", twin)  # which tells what a dispatcher hides
             if inspect.isfunction(twin):
                 kind = ours_module.__name__.removeprefix("npnet.")
                 found[f"{kind}.{name}"] = getattr(ours_module, name), twin
