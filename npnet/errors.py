@@ -14,16 +14,19 @@ __all__ = [
     "ArgumentTypeError",
     "AxisError",
     "BackwardError",
+    "CheckpointError",
     "ConflictError",
     "DataError",
     "DataMissingError",
     "DeviceError",
     "DtypeError",
     "DtypeMismatchError",
+    "LockedError",
     "NonFiniteError",
     "NpnetError",
     "OutputError",
     "RecipeError",
+    "RecipeMismatchError",
     "ShapeError",
     "StateError",
     "TargetError",
@@ -103,6 +106,10 @@ class StateError(NpnetError, ValueError, RuntimeError, KeyError):
         return Exception.__str__(self)
 
 
+class CheckpointError(StateError):
+    """A checkpoint cannot be read, or is not one of this run."""
+
+
 class DataError(NpnetError, ValueError):
     """A data file or table holds something that cannot be trained on."""
 
@@ -118,6 +125,21 @@ class RecipeError(NpnetError, ValueError):
     """A recipe, or an override of one, has an unknown key or a bad value."""
 
 
+class RecipeMismatchError(RecipeError):
+    """A run is asked to go on with another recipe than it was begun with.
+
+    Attributes
+    ----------
+    differences : dict
+        Names of settings to the value that the run has and the one that was asked for.
+    """
+
+    def __init__(self, run: str, differences: dict[str, tuple[object, object]]) -> None:
+        listed = "; ".join(f"{name} was {was!r}, is {now!r}" for name, (was, now) in differences.items())
+        super().__init__(f"{run} was begun with another recipe: {listed}")
+        self.differences = differences
+
+
 class NonFiniteError(NpnetError, FloatingPointError, RuntimeError):
     """A loss, gradient or weight became NaN or infinite."""
 
@@ -127,3 +149,7 @@ class OutputError(NpnetError, OSError):
 
     def __str__(self) -> str:
         return Exception.__str__(self)
+
+
+class LockedError(OutputError):
+    """A run's folder is being written by another process."""

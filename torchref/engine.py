@@ -17,7 +17,7 @@ from npnet.training.numpy_engine import EVALUATION_ROWS
 from npnet.training.task import Task
 from torchref import penalties
 from torchref.convert import to_torch
-from torchref.state import to_arrays, to_tensors
+from torchref.state import to_arrays, to_tensors, to_views
 
 __all__ = ["TorchEngine"]
 
@@ -132,6 +132,24 @@ class TorchEngine(Engine):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(to_tensors(state_dict))
+
+    def training_state(self) -> dict[str, Any]:
+        """Weights, optimizer, schedule, and where PyTorch's generator stands, which draws its dropout."""
+        return {
+            "model": to_views(self.model.state_dict()),
+            "optimizer": to_views(self.optimizer.state_dict()),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "generator": torch.get_rng_state().numpy(),
+        }
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from them."""
+        self.model.load_state_dict(to_tensors(state["model"]))
+        self.optimizer.load_state_dict(to_tensors(state["optimizer"]))
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        self.optimizer._opt_called = True  # else the schedule warns that it steps before the optimizer
+        torch.set_rng_state(torch.from_numpy(state["generator"].copy()))
 
     def _batch(self, rows: Array, *, training: bool = False) -> tuple[Tensor, Tensor]:
         """Inputs and targets of some rows, in the dtype of the model."""

@@ -10,7 +10,7 @@ import torch
 
 from npnet import backend
 
-__all__ = ["to_arrays", "to_tensors"]
+__all__ = ["to_arrays", "to_tensors", "to_views"]
 
 
 def to_tensors(state: Any) -> Any:
@@ -45,8 +45,29 @@ def to_arrays(state: Any) -> Any:
     [array([1., 1.], dtype=float32), 'text']
     """
     if isinstance(state, torch.Tensor):
-        return state.detach().cpu().numpy().copy()
+        return to_views(state).copy()
     return _rebuilt(state, to_arrays)
+
+
+def to_views(state: Any) -> Any:
+    """See every tensor within dicts, lists and tuples as a NumPy array over the same memory, on a CPU.
+
+    Parameters
+    ----------
+    state : object
+        A PyTorch ``state_dict``, of a module or of an optimizer, or a single tensor.
+
+    Examples
+    --------
+    >>> weight = torch.ones(2)
+    >>> view = to_views(weight)
+    >>> weight += 1
+    >>> view
+    array([2., 2.], dtype=float32)
+    """
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().numpy()
+    return _rebuilt(state, to_views)
 
 
 def _rebuilt(state: Any, convert: Any) -> Any:

@@ -18,10 +18,7 @@ import typer
 from npnet._version import __version__
 from npnet.errors import DeviceError, NpnetError
 
-__all__ = ["INTERRUPTED", "Backend", "app", "complain", "main", "make_engine"]
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells count it: 128 and the number of the signal."""
+__all__ = ["Backend", "app", "complain", "main", "make_engine"]
 
 app = typer.Typer(
     name="npnet",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from npnet.cli.app import INTERRUPTED, Backend, app, complain, make_engine
+from npnet.cli.app import Backend, app, complain, make_engine
 from npnet.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def compare(
         )
     except KeyboardInterrupt as error:
         complain(error if isinstance(error, Interrupted) else "interrupted")
-        raise typer.Exit(INTERRUPTED) from error
+        raise typer.Exit(128 + signal.SIGINT) from error
     if as_json:
         typer.echo(json.dumps(found))
     else:

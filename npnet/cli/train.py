@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import signal
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import INTERRUPTED, Backend, app, complain, make_engine
+from npnet.cli.app import Backend, app, complain, make_engine
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,16 +20,21 @@ if TYPE_CHECKING:
 @app.command()
 def train(
     recipe: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="RECIPE",
-            help="galaxies, galaxies-sdss, mnist, fashion-mnist, digits, or the path of a .toml file.",
+            help="galaxies, galaxies-sdss, mnist, fashion-mnist, digits, or the path of a .toml file. "
+            "With --resume it may be left out.",
             show_default=False,
         ),
-    ],
+    ] = None,
     backend: Annotated[
-        Backend, typer.Option(help="What computes: NumPy, CuPy (on a GPU), or PyTorch.")
-    ] = Backend.numpy,
+        Backend | None,
+        typer.Option(
+            help="What computes: NumPy (if nothing is said), CuPy (on a GPU), or PyTorch.",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -59,6 +67,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Folder of a run that was interrupted or killed: go on with it, from its last checkpoint.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, and nothing else on the output.")
     ] = False,
@@ -72,15 +88,31 @@ def train(
         npnet train galaxies
         npnet train mnist --backend torch --seed 1
         npnet train mnist --set optimizer.lr=3e-4 --set training.epochs=6
+        npnet train --resume runs/mnist-numpy-1
     """
     from rich.console import Console
 
-    from npnet.training import Interrupted, load_recipe, run_recipe
+    from npnet.errors import RecipeMismatchError
+    from npnet.training import Interrupted, load_recipe, read_run, resume_recipe, run_recipe
 
     overrides = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
-    resolved = load_recipe(recipe, overrides)
-    engine = make_engine(backend)
     errors = Console(stderr=True)
+    if resume is None:
+        if recipe is None:
+            raise typer.BadParameter("say which recipe, or --resume RUN", param_hint="RECIPE")
+        resolved = load_recipe(recipe, overrides)
+        chosen = backend or Backend.numpy
+        go = functools.partial(run_recipe, resolved, out=out)
+    else:
+        if out is not None:
+            raise typer.BadParameter("a run that goes on stays in its folder", param_hint="--out")
+        run = read_run(resume)
+        resolved = load_recipe(recipe or run.recipe, overrides)
+        chosen = backend or Backend(run.backend)
+        go = functools.partial(resume_recipe, resume, recipe=resolved)
+        if run.finished:
+            complain(f"{run.path} is finished: nothing is left to do")
+    engine = make_engine(chosen)
     callbacks: list[Any] = []
     if not as_json:
         from rich.markup import escape
@@ -91,21 +123,30 @@ def train(
         errors.print(f"[bold]{resolved.name}[/bold]{about}", highlight=False)
         callbacks = [ProgressBar(errors)]
     try:
-        summary = run_recipe(
-            resolved,
-            make_engine=engine,
-            backend_name=backend.value,
-            data=data,
-            out=out,
-            callbacks=callbacks,
-        )
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
+            summary = go(make_engine=engine, backend_name=chosen.value, data=data, callbacks=callbacks)
+    except RecipeMismatchError as error:
+        errors.print(_difference_table(error.differences))
+        raise
     except KeyboardInterrupt as error:
         complain(error if isinstance(error, Interrupted) else "interrupted")
-        raise typer.Exit(INTERRUPTED) from error
+        raise typer.Exit(128 + getattr(error, "signal", signal.SIGINT)) from error
     if as_json:
         typer.echo(json.dumps(summary))
     else:
         Console().print(_closing_table(summary))
+
+
+def _difference_table(differences: dict[str, tuple[Any, Any]]) -> Table:
+    """How a recipe differs from that of the run."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("setting", "the run has", "asked for", title="another recipe", title_style="bold")
+    for name, values in differences.items():
+        table.add_row(name, *(escape(str(value)) for value in values))
+    return table
 
 
 def _closing_table(summary: dict[str, Any]) -> Table:

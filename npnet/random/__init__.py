@@ -26,7 +26,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from npnet.random.generator import Generator
-from npnet.random.streams import STREAMS, copy_streams, manual_seed, resolve, stream, using_streams
+from npnet.random.streams import (
+    STREAMS,
+    copy_streams,
+    get_rng_state,
+    manual_seed,
+    resolve,
+    set_rng_state,
+    stream,
+    using_streams,
+)
 from npnet.random.tape import RecordingGenerator, ReplayGenerator
 
 if TYPE_CHECKING:
@@ -39,8 +48,10 @@ __all__ = [
     "ReplayGenerator",
     "TorchGenerator",
     "copy_streams",
+    "get_rng_state",
     "manual_seed",
     "resolve",
+    "set_rng_state",
     "stream",
     "using_streams",
 ]

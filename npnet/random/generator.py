@@ -70,7 +70,7 @@ class Generator:
         try:
             inner = {key: np.array(value, dtype=np.uint64) for key, value in state["state"].items()}
             self._bits.state = cast("Any", {**state, "state": inner})
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise StateError(f"not the state of an npnet generator: {error}") from error
 
     def uniform(self, low: float, high: float, shape: Shape, dtype: DTypeLike) -> Array:

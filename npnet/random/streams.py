@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from npnet.errors import ArgumentError, DtypeError
+from npnet.errors import ArgumentError, DtypeError, StateError
 from npnet.random.generator import Generator, seed_sequence
 
-__all__ = ["STREAMS", "copy_streams", "manual_seed", "resolve", "stream", "using_streams"]
+__all__ = [
+    "STREAMS",
+    "copy_streams",
+    "get_rng_state",
+    "manual_seed",
+    "resolve",
+    "set_rng_state",
+    "stream",
+    "using_streams",
+]
 
 STREAMS = ("init", "split", "shuffle", "dropout", "augment")
 """Names of the streams, in the order in which a run first draws from them."""
@@ -107,4 +116,57 @@ def resolve(generator: Any, name: str) -> Any:
             f"generator= takes an npnet.random.Generator, got {type(generator).__name__}; "
             "make one with npnet.random.Generator(seed)"
         )
+    return generator
+
+
+def get_rng_state() -> dict[str, Any]:
+    """Where every stream stands; streams that are one generator share an entry.
+
+    Examples
+    --------
+    >>> state = get_rng_state()
+    >>> a = stream("dropout").random_()
+    >>> set_rng_state(state)
+    >>> stream("dropout").random_() == a
+    True
+    """
+    generators: list[Any] = []
+    of_stream = {}
+    for name, generator in _streams.items():
+        if generator not in generators:
+            generators.append(generator)
+        of_stream[name] = generators.index(generator)
+    states = [
+        {"kind": type(one).__name__, "host_only": one.host_only, "state": one.get_state()}
+        for one in generators
+    ]
+    return {"streams": of_stream, "generators": states}
+
+
+def set_rng_state(state: Any) -> None:
+    """Let every stream go on from where :func:`get_rng_state` found it.
+
+    Raises
+    ------
+    StateError
+        If it is not such a state; nothing is changed then.
+    """
+    try:
+        generators = [_restored(**entry) for entry in state["generators"]]
+        streams = {name: generators[state["streams"][name]] for name in STREAMS}
+    except (KeyError, TypeError, IndexError) as error:
+        raise StateError(f"not the state of the random streams: {error}") from error
+    _streams.update(streams)
+
+
+def _restored(kind: str, host_only: bool, state: Any) -> Any:
+    if kind == "Generator":
+        generator: Any = Generator(0, host_only=bool(host_only))
+    elif kind == "TorchGenerator":
+        from npnet.random.torch_generator import TorchGenerator
+
+        generator = TorchGenerator()
+    else:
+        raise StateError(f"not the state of the random streams: there is no generator {kind!r}")
+    generator.set_state(state)
     return generator

@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 
@@ -233,7 +235,7 @@ def test_a_full_disk(run, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", name)
 
     monkeypatch.setattr(RunFolder, "_write", refuse)
-    assert "No space left on device: 'recipe.toml'" in one_line(run, "digits", *QUICK)
+    assert "No space left on device: 'run.json'" in one_line(run, "digits", *QUICK)
 
 
 def test_missing_data_files(run, tmp_path):
@@ -305,12 +307,23 @@ def test_a_loss_that_becomes_nan(run, tmp_path):
     assert (tmp_path / "run" / "weights.safetensors").is_file()
 
 
-def test_ctrl_c(run, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_how_to_go_on(run, monkeypatch, tmp_path, number):
+    train_batch = NumpyEngine.train_batch
+
     def interrupt(self, rows):
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
+        return train_batch(self, rows)
 
     monkeypatch.setattr(NumpyEngine, "train_batch", interrupt)
     status, out, err = run("train", "digits", *QUICK, "--json")
-    assert (status, out) == (130, "")
-    assert err.startswith("npnet: interrupted in epoch 1; what was done lies in ")
+    assert (status, out) == (128 + number, "")
+    assert err.startswith(
+        "npnet: interrupted in epoch 1, after a checkpoint; go on with: npnet train --resume "
+    )
     assert err.count("\n") == 1
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*shlex.split(err.partition(": npnet ")[2]), "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["status"] == "finished"

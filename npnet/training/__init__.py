@@ -10,9 +10,11 @@ Examples
 from __future__ import annotations
 
 from npnet.training.callbacks import Callback, KeepWeights, StopAtNaN, StopEarly
+from npnet.training.checkpoint import Checkpoint, load_checkpoint
 from npnet.training.comparison import compare_recipe
 from npnet.training.engine import Engine, Evaluation, Step
-from npnet.training.experiment import Interrupted, run_recipe
+from npnet.training.experiment import resume_recipe, run_recipe
+from npnet.training.interruption import Interrupted
 from npnet.training.model import MLP
 from npnet.training.numpy_engine import NumpyEngine
 from npnet.training.objective import (
@@ -23,6 +25,7 @@ from npnet.training.objective import (
     objective_from_state,
 )
 from npnet.training.recipe import Recipe, load_recipe, recipe_names
+from npnet.training.record import Run, read_run
 from npnet.training.run import RunFolder, load_weights
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import History, Trainer
@@ -31,6 +34,7 @@ __all__ = [
     "MLP",
     "BinaryClassification",
     "Callback",
+    "Checkpoint",
     "Classification",
     "Engine",
     "Evaluation",
@@ -41,6 +45,7 @@ __all__ = [
     "Objective",
     "Recipe",
     "Regression",
+    "Run",
     "RunFolder",
     "Step",
     "StopAtNaN",
@@ -48,11 +53,14 @@ __all__ = [
     "Task",
     "Trainer",
     "compare_recipe",
+    "load_checkpoint",
     "load_recipe",
     "load_weights",
     "make_task",
     "objective_from_state",
+    "read_run",
     "recipe_names",
+    "resume_recipe",
     "run_recipe",
     "splits",
 ]

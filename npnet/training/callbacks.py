@@ -1,13 +1,14 @@
 """What watches a training: stop early, stop at NaN, keep the right weights.
 
-A callback is told of four moments and may set ``trainer.should_stop``.  At the end of an epoch it is given
-the epoch's row of the history before the history has it, so that a row that a callback refuses is not kept.
+A callback is told of five moments and may set ``trainer.should_stop``.  At the end of an epoch it is given
+the epoch's row of the history before the history has it, so that a row that a callback refuses is not kept;
+then the schedule steps, and the epoch is closed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,18 @@ class Callback:
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
         """After every epoch, with its row of the history."""
 
+    def on_epoch_closed(self, trainer: Trainer) -> None:
+        """After the history has the epoch and the schedule has stepped: nothing is left to do for it."""
+
     def on_train_end(self, trainer: Trainer) -> None:
         """After the last step, also when an error ends the training."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it must remember through a break, as numbers, texts, lists, dicts and arrays on the host."""
+        return {}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
 
 
 class StopAtNaN(Callback):
@@ -102,6 +113,14 @@ class StopEarly(Callback):
         """Show the epoch to the rule."""
         trainer.should_stop = self.stopping.step(measured[self.monitor])
 
+    def state_dict(self) -> dict[str, Any]:
+        """The numbers of the rule."""
+        return self.stopping.state_dict()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on counting."""
+        self.stopping.load_state_dict(state_dict)
+
 
 class KeepWeights(Callback):
     """Keep the weights of the best epoch, or of the last one, and put them back at the end.
@@ -112,8 +131,6 @@ class KeepWeights(Callback):
     ----------
     best_of : EarlyStopping or None
         The rule that says which epoch is best, shown the epoch before this callback is; None keeps the last.
-    save : callable, optional
-        ``save(weights, epoch)`` writes what is kept, every time that it changes.
 
     Attributes
     ----------
@@ -123,19 +140,15 @@ class KeepWeights(Callback):
         The epoch that they come from; 0 means the initial weights.
     """
 
-    def __init__(
-        self,
-        best_of: EarlyStopping | None = None,
-        save: Callable[[Mapping[str, Array], int], Any] | None = None,
-    ) -> None:
+    def __init__(self, best_of: EarlyStopping | None = None) -> None:
         self.best_of = best_of
-        self.save = save
         self.weights: dict[str, Array] = {}
         self.epoch = 0
 
     def on_train_start(self, trainer: Trainer) -> None:
-        """Keep the initial weights."""
-        self._keep(trainer)
+        """Keep the initial weights, unless it remembers better ones."""
+        if not self.weights:
+            self._keep(trainer)
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
         """Keep the weights if this epoch is the best so far; until there is a best one, the newest."""
@@ -148,21 +161,23 @@ class KeepWeights(Callback):
 
     def _keep(self, trainer: Trainer) -> None:
         self.weights, self.epoch = trainer.engine.state_dict(), trainer.epoch
-        if self.save is not None:
-            self.save(self.weights, self.epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The weights that are kept, and their epoch."""
+        return {"epoch": self.epoch, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Keep these."""
+        self.epoch, self.weights = state_dict["epoch"], dict(state_dict["weights"])
 
 
-def recipe_callbacks(
-    recipe: Recipe, save: Callable[[Mapping[str, Array], int], Any] | None = None
-) -> tuple[KeepWeights, list[Callback]]:
+def recipe_callbacks(recipe: Recipe) -> tuple[KeepWeights, list[Callback]]:
     """What a recipe asks for, in the order in which it must be asked, and which of them keeps the weights.
 
     Parameters
     ----------
     recipe : Recipe
         Its early stopping says when to stop and which epoch is the best.
-    save : callable, optional
-        As for :class:`KeepWeights`.
     """
     settings, training = recipe.regularization.early_stopping, recipe.training
     watching: list[Callback] = [StopAtNaN()]
@@ -176,5 +191,5 @@ def recipe_callbacks(
         )
         watching.append(StopEarly(stopping, training.monitor))
         best_of = stopping if settings.restore_best else None
-    keep = KeepWeights(best_of, save)
+    keep = KeepWeights(best_of)
     return keep, [*watching, keep]

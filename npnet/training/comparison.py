@@ -26,7 +26,8 @@ from npnet.training import figures
 from npnet.training.agreement import Agreement, Deviation, Moment
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
-from npnet.training.experiment import Interrupted, Seen, limited_threads
+from npnet.training.experiment import Seen, limited_threads
+from npnet.training.interruption import Interrupted
 from npnet.training.recipe import Recipe
 from npnet.training.run import RunFolder
 from npnet.training.task import Task, make_task, splits
@@ -102,26 +103,27 @@ def compare_recipe(
     if len(engines) != 2:
         raise ArgumentError(f"two engines are compared, got {len(engines)}: {', '.join(engines)}")
     folder = RunFolder.numbered(f"{recipe.name}-compare") if out is None else RunFolder(out)
-    try:
-        dataset = npnet.data.load(recipe.data.dataset, data=data, seed=recipe.data.simulator_seed)
-        manual_seed(recipe.seed)
-        comparison = _Comparison(
-            recipe, dataset, engines, tuple(callbacks), Agreement(recipe.training.dtype, tolerance)
-        )
-        parts = splits(recipe, dataset)
-        interrupted: BaseException | None = None
-        with limited_threads(recipe.training.threads):
-            try:
-                for number, split in enumerate(parts, start=1):
-                    comparison.run(split, number if len(parts) > 1 else 0, len(parts))
-            except KeyboardInterrupt as error:
-                interrupted = error
-        summary = comparison.write(folder)
-        if interrupted is not None:
-            raise Interrupted(f"interrupted; what was compared lies in {folder.path}") from interrupted
-        return summary
-    finally:
-        folder.discard_if_empty()
+    with folder:
+        try:
+            dataset = npnet.data.load(recipe.data.dataset, data=data, seed=recipe.data.simulator_seed)
+            manual_seed(recipe.seed)
+            comparison = _Comparison(
+                recipe, dataset, engines, tuple(callbacks), Agreement(recipe.training.dtype, tolerance)
+            )
+            parts = splits(recipe, dataset)
+            interrupted: BaseException | None = None
+            with limited_threads(recipe.training.threads):
+                try:
+                    for number, split in enumerate(parts, start=1):
+                        comparison.run(split, number if len(parts) > 1 else 0, len(parts))
+                except KeyboardInterrupt as error:
+                    interrupted = error
+            summary = comparison.write(folder)
+            if interrupted is not None:
+                raise Interrupted(f"interrupted; what was compared lies in {folder.path}") from interrupted
+            return summary
+        finally:
+            folder.discard_if_unused()
 
 
 class _Side:

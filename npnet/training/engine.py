@@ -113,6 +113,17 @@ class Engine(ABC):
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
         """Put weights and buffers back, in place."""
 
+    @abstractmethod
+    def training_state(self) -> dict[str, Any]:
+        """Everything of the engine that the next step depends on: ``model``, ``optimizer``, ``schedule``.
+
+        Numbers, texts, lists, dicts, and arrays on the host, which are views where they can be.
+        """
+
+    @abstractmethod
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`training_state` returned."""
+
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import npnet.data
-from npnet._version import __version__
 from npnet.backend import Array
 from npnet.data import Dataset, Split
-from npnet.errors import NonFiniteError
+from npnet.errors import ArgumentError, NonFiniteError, OutputError
 from npnet.random import manual_seed
 from npnet.training import figures, mistakes_figure
+from npnet.training.autosave import Autosave
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
+from npnet.training.interruption import Interrupted, PauseOnSignal
 from npnet.training.numpy_engine import NumpyEngine
 from npnet.training.objective import Classification, Objective
-from npnet.training.recipe import Recipe
-from npnet.training.run import RunFolder
+from npnet.training.recipe import Recipe, load_recipe
+from npnet.training.record import Run, read_run, resume_command
+from npnet.training.resume import facts_of, go_on, versions_of
+from npnet.training.run import RECIPE, RunFolder
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
 
-__all__ = ["Interrupted", "Seen", "limited_threads", "run_recipe"]
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C ended a training; its folder has everything up to the last whole epoch."""
+__all__ = ["Seen", "limited_threads", "resume_recipe", "run_recipe"]
 
 
 def run_recipe(
@@ -78,32 +76,137 @@ def run_recipe(
     NonFiniteError
         If the loss becomes NaN; the folder has metrics, curves and weights up to the last good epoch.
     Interrupted
-        At Ctrl-C.
+        At Ctrl-C or SIGTERM, after the step and a checkpoint; :func:`resume_recipe` goes on.
     """
-    began = time.perf_counter()
     folder = RunFolder.numbered(f"{recipe.name}-{backend_name}") if out is None else RunFolder(out)
-    try:
-        dataset = npnet.data.load(recipe.data.dataset, data=data, seed=recipe.data.simulator_seed)
-        manual_seed(recipe.seed)
-        parts = splits(recipe, dataset)
-        experiment = _Experiment(recipe, dataset, make_engine, backend_name, tuple(callbacks))
-        with limited_threads(recipe.training.threads):
+    with folder:
+        run = Run(folder.path, recipe, backend_name, _absolute(data))
+        try:
+            folder.write_run(run)
+            return _go(run, folder, make_engine, tuple(callbacks))
+        finally:
+            folder.discard_if_unused()
+
+
+def resume_recipe(
+    path: str | Path,
+    *,
+    recipe: Recipe | None = None,
+    make_engine: Callable[[Task], Engine] = NumpyEngine,
+    backend_name: str = "numpy",
+    data: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> dict[str, Any]:
+    """Go on with a run that was interrupted or killed.
+
+    On a CPU, with the same libraries and as many threads, it ends with the very weights, ``metrics.csv`` and
+    figures that it would have had: it starts from the last checkpoint, or anew where there is none yet.  A
+    run that has finished is left as it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        The run's folder.
+    recipe : Recipe, optional
+        What is believed to be the run's recipe; refused if it would train something else.
+    make_engine, backend_name, callbacks
+        As for :func:`run_recipe`.
+    data : str or Path, optional
+        Where the files are now, if not where they were.
+
+    Returns
+    -------
+    dict
+        The content of ``summary.json``.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds no run, its checkpoint cannot be read, or the data are others.
+    RecipeMismatchError
+        If the recipe is another one.
+    ArgumentError
+        If the backend is another one.
+    LockedError
+        If another process is at it.
+    OutputError, DataError, NonFiniteError, Interrupted
+        As for :func:`run_recipe`.
+
+    Warns
+    -----
+    UserWarning
+        If libraries or the number of threads are others, so that the last digits may be.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from npnet.training import load_recipe, run_recipe
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recipe = load_recipe("digits", ["training.epochs=2", "model.hidden=[8]"])
+    ...     summary = run_recipe(recipe, out=folder)
+    ...     resume_recipe(folder) == summary
+    True
+    """
+    run = read_run(path)
+    if (written := run.path / RECIPE).is_file():
+        run.refuse_other(load_recipe(written))  # somebody may have changed it
+    if recipe is not None:
+        run.refuse_other(recipe)
+        run = replace(run, recipe=recipe)
+    if backend_name != run.backend:
+        raise ArgumentError(
+            f"{run.path} was begun with --backend {run.backend}, and goes on with it: got {backend_name}"
+        )
+    if run.finished and run.summary is not None:
+        return run.summary
+    with RunFolder.existing(run.path) as folder:
+        if data is not None:
+            run = replace(run, data=_absolute(data))
+        folder.write_run(run)
+        return _go(run, folder, make_engine, tuple(callbacks))
+
+
+def _absolute(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path).expanduser().absolute()
+
+
+def _go(
+    run: Run, folder: RunFolder, make_engine: Callable[[Task], Engine], callbacks: tuple[Callback, ...]
+) -> dict[str, Any]:
+    """Train what is left to train."""
+    began, recipe = time.perf_counter(), run.recipe
+    dataset = npnet.data.load(recipe.data.dataset, data=run.data, seed=recipe.data.simulator_seed)
+    manual_seed(recipe.seed)
+    parts = splits(recipe, dataset)
+    with limited_threads(recipe.training.threads), PauseOnSignal() as pause:
+        experiment = _Experiment(run, dataset, make_engine, callbacks, pause)
+        advice = f"go on with: {resume_command(run.path)}"
+        try:
             if recipe.data.folds is None:
                 return experiment.run(parts[0], folder, began)
             return experiment.run_folds(parts, folder, began)
-    finally:
-        folder.discard_if_empty()
+        except Interrupted as error:
+            raise Interrupted(f"{error}, after a checkpoint; {advice}", error.signal) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"stopped at once; {advice}") from error
+        except OutputError as error:
+            raise OutputError(f"{error}; what was saved is whole: when that is mended, {advice}") from error
 
 
 @dataclass(frozen=True)
 class _Experiment:
     """A recipe and its data, ready to be trained on one split or several."""
 
-    recipe: Recipe
+    origin: Run
     dataset: Dataset
     make_engine: Callable[[Task], Engine]
-    backend_name: str
     callbacks: tuple[Callback, ...]
+    pause: PauseOnSignal
+
+    @property
+    def recipe(self) -> Recipe:
+        """What to do."""
+        return self.origin.recipe
 
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
@@ -149,19 +252,22 @@ class _Experiment:
         folder.write_recipe(self.recipe)
         folder.write_features(features.state())
         folder.write_targets(task.objective.state())
-        keep, watching = recipe_callbacks(self.recipe, folder.write_weights)
-        trainer = Trainer(engine, [*watching, folder, *self.callbacks], name=which)
-        ready = time.perf_counter()
-        failure: BaseException | None = None
+        keep, watching = recipe_callbacks(self.recipe)
+        facts = facts_of(self.origin, self.dataset, which)
+        save = Autosave(folder, keep, facts, self.recipe.training.checkpoint_seconds)
+        trainer = Trainer(engine, [*watching, folder, *self.callbacks, self.pause, save], name=which)
+        go_on(trainer, folder, facts)
+        earlier, ready = trainer.seconds, time.perf_counter()
+        failure: NonFiniteError | None = None
         try:
             trainer.fit()
-        except (NonFiniteError, KeyboardInterrupt) as error:
+        except NonFiniteError as error:
             failure = error
-        trained = time.perf_counter()
+        paused = trainer.should_pause and not trainer.finished
         summary = {
             **self._facts(),
             "folder": str(folder.path),
-            "status": _status(failure),
+            "status": "diverged" if failure else "interrupted" if paused else "finished",
             "device": engine.device,
             "parameters": sum(parameter.size for parameter in task.model.parameters()),
             "features": len(features.feature_names),
@@ -177,20 +283,18 @@ class _Experiment:
             tests.append(seen)
         summary["seconds"] = {
             "data": ready - began,
-            "training": trained - ready,
-            "total": time.perf_counter() - began,
+            "training": trainer.seconds,
+            "total": time.perf_counter() - began + earlier,
         }
         self._draw_curves(folder, trainer, keep.epoch, which)
         if "test" in summary:
             self._draw_test(folder, seen, which, summary["test"])
         folder.write_summary(summary)
-        if isinstance(failure, NonFiniteError):
+        if failure is not None:
             kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
             raise NonFiniteError(f"{failure}; the {kept} are kept in {folder.path}") from failure
-        if failure is not None:
-            raise Interrupted(
-                f"interrupted in epoch {trainer.epoch}; what was done lies in {folder.path}"
-            ) from failure
+        if paused:
+            raise Interrupted(f"interrupted in epoch {trainer.epoch}", self.pause.received)
         return summary
 
     def _facts(self) -> dict[str, Any]:
@@ -198,7 +302,7 @@ class _Experiment:
         return {
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
-            "backend": self.backend_name,
+            "backend": self.origin.backend,
             "task": self.recipe.training.objective.kind,
             "data": {
                 "dataset": self.dataset.name,
@@ -209,12 +313,12 @@ class _Experiment:
                 "targets": list(self.dataset.target_names),
                 "unit": self.dataset.unit,
             },
-            "versions": {"npnet": __version__, "numpy": np.__version__, "python": platform.python_version()},
+            "versions": versions_of(self.origin.backend),
         }
 
     def _title(self, which: str) -> str:
         simulated = " (simulated data)" if self.dataset.simulated else ""
-        return f"{self.recipe.name}{simulated} on {self.backend_name}{which and ', ' + which}"
+        return f"{self.recipe.name}{simulated} on {self.origin.backend}{which and ', ' + which}"
 
     def _note(self) -> str:
         data = self.dataset
@@ -315,12 +419,6 @@ def limited_threads(limit: int | None) -> AbstractContextManager[Any]:
 
     limits: AbstractContextManager[Any] = threadpool_limits(limit)
     return limits
-
-
-def _status(failure: BaseException | None) -> str:
-    if failure is None:
-        return "finished"
-    return "diverged" if isinstance(failure, NonFiniteError) else "interrupted"
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -119,8 +119,34 @@ class NumpyEngine(Engine):
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(state_dict)
 
+    def training_state(self) -> dict[str, Any]:
+        """Weights, optimizer and schedule; on a CPU the arrays are the very ones that train."""
+        optimizer = self.optimizer.state_dict()
+        # The numbers as they are: state_dict() rounds them as PyTorch does, a count of steps beyond 2**24.
+        exact = self.optimizer.state.values()
+        optimizer["state"] = dict(zip(optimizer["state"], exact, strict=True))
+        return {
+            "model": _on_host(self.model.state_dict()),
+            "optimizer": _on_host(optimizer),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+        }
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from them."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+
     def _batch(self, rows: Array, *, training: bool = False) -> tuple[Array, Array]:
         """Inputs and targets of some rows, on the device and in the dtype of the model."""
         places = backend.to_device(rows, self.device)
         x = self.task.prepare(np.take(self._inputs, places, axis=0), training=training)
         return x.astype(self._dtype, copy=False), np.take(self._targets, places, axis=0)
+
+
+def _on_host(state: Any) -> Any:
+    """A tree of state with its arrays on the host."""
+    if isinstance(state, Mapping):
+        return {key: _on_host(value) for key, value in state.items()}
+    return backend.to_host(state) if backend.is_array(state) else state

@@ -223,6 +223,8 @@ class TrainingSettings:
         Of the matrix library; left out, it takes what the machine has.  Small matrices are multiplied as fast
         by one thread, which then does not wait for others on a busy machine; and rounding, hence the exact
         weights, may depend on their number.
+    checkpoint_seconds : float
+        Within an epoch there is a checkpoint after so many seconds; 0 writes one after every step.
     """
 
     epochs: int = setting(whole(1))
@@ -234,6 +236,7 @@ class TrainingSettings:
     )
     monitor: str = setting(text, "validation_loss")
     threads: int | None = setting(optional(whole(1)), None)
+    checkpoint_seconds: float = setting(number(0.0), 60.0)
 
     def __post_init__(self) -> None:
         one_of(*self.objective.columns())("training.monitor", self.monitor)
@@ -328,13 +331,13 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
-def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+def load_recipe(source: str | Path | Recipe, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe by name or from a file, and change some of its settings.
 
     Parameters
     ----------
-    source : str or Path
-        A name of :func:`recipe_names`, or the path of a TOML file.
+    source : str, Path or Recipe
+        A name of :func:`recipe_names`, the path of a TOML file, or a recipe that was read before.
     overrides : iterable of str
         Each ``"table.key=value"`` with a value as TOML writes it; a bare word is text, and ``none`` takes an
         optional setting away.  A table with a ``kind`` may be replaced by the word alone,
@@ -350,12 +353,7 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     >>> load_recipe("digits", ["optimizer=SGD", "optimizer.lr=0.1"]).optimizer
     Choice(kind='SGD', options={'lr': 0.1})
     """
-    content, name = _content(source)
-    try:
-        values = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{source} is not a TOML file: {error}") from error
-    values = {"name": name, **values}
+    values = write(source) if isinstance(source, Recipe) else _values(source)
     for override in overrides:
         _override(values, override)
     return read(Recipe, "", values)
@@ -379,6 +377,15 @@ def read_schedule(name: str, settings: Iterable[str] = ()) -> Choice:
         _override(values, setting_)
     chosen: Choice = SCHEDULE("scheduler", values)
     return chosen
+
+
+def _values(source: str | Path) -> dict[str, Any]:
+    """The mapping that a recipe's file holds."""
+    content, name = _content(source)
+    try:
+        return {"name": name, **tomllib.loads(content)}
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source} is not a TOML file: {error}") from error
 
 
 def _content(source: str | Path) -> tuple[str, str]:

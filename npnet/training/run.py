@@ -1,20 +1,24 @@
-"""The folder of a run: what is written, and how nothing that was written is lost."""
+"""The folder of a run: what is written, by one process at a time, so that nothing written is lost."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
-import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from npnet.errors import OutputError, StateError
+from npnet.errors import LockedError, OutputError
 from npnet.training.callbacks import Callback
+from npnet.training.checkpoint import LAST, Checkpoint, load_checkpoint, save_checkpoint
+from npnet.training.files import PART, read_tensors, replace_file, tensor_chunks
+from npnet.training.record import RUN, SUMMARY, Run, resume_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder", "load_weights"]
 
 DEFAULT_PARENT = Path("runs")
+LOCK, RECIPE, WEIGHTS = ".lock", "recipe.toml", "weights.safetensors"
+METRICS, TIMES = "metrics.csv", "times.csv"
+
+TIMED = ("seconds", "rows_per_second")
+"""Columns of the history that no two runs have alike; they have a file of their own."""
 
 
 class RunFolder(Callback):
@@ -35,19 +44,25 @@ class RunFolder(Callback):
     ======================= =============================================================================
     file                    content
     ======================= =============================================================================
+    ``run.json``            what the run was begun with: recipe, backend, where the data are
     ``recipe.toml``         the resolved recipe: every setting, overrides applied
     ``features.json``       what the features learned from the training part
     ``targets.json``        what the outputs mean: classes, or names, unit and scale of the numbers
-    ``metrics.csv``         a row an epoch, appended when the epoch ends
+    ``metrics.csv``         a row an epoch, appended when the epoch ends: the same in every run of a recipe
+    ``times.csv``           seconds of each epoch, and rows a second
+    ``last.safetensors``    the last checkpoint: everything that is needed to go on
     ``weights.safetensors`` the weights that are kept, and under ``epoch`` of its metadata which they are
     ``curves.png``          losses, accuracies and learning rate
     ``confusion.png``       which classes are taken for which, on the test part
     ``predictions.png``     in its place where the targets are numbers: what was said against what is true
     ``mistakes.png``        the pictures of the test part that are most wrong, where rows are pictures
-    ``summary.json``        everything that the closing table says
+    ``summary.json``        everything that the closing table says; the last file to be written
     ======================= =============================================================================
 
-    All but the metrics are written aside, synced and renamed, so that a file is there whole or not at all.
+    All but the two tables are written aside, synced and renamed, so that a file is there whole or not at all.
+    The tables are written anew from the checkpoint when the run goes on.
+
+    The folder is locked until :meth:`close` or the end of the ``with`` block; the lock dies with its process.
 
     Parameters
     ----------
@@ -58,22 +73,26 @@ class RunFolder(Callback):
     ------
     OutputError
         If it is not empty, is no folder, or cannot be written to.
+    LockedError
+        If another process writes to it.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser()
-        try:
+        with self._refusing():
             self.path.mkdir(parents=True, exist_ok=True)
-            used = next(self.path.iterdir(), None)
-            if used is None:
-                tempfile.TemporaryFile(dir=self.path).close()
-        except OSError as error:
-            raise OutputError(f"cannot write to the output folder {self.path}: {error.strerror}") from error
-        if used is not None:
-            raise OutputError(
-                f"the output folder {self.path} is not empty (it holds {used.name}): name another with "
-                "--out, or empty it; nothing was written"
-            )
+            self._refuse_used()
+            self._lock()
+            self._refuse_used()  # what another process wrote before it was locked
+
+    @classmethod
+    def existing(cls, path: str | Path) -> RunFolder:
+        """The folder of a run that goes on."""
+        folder = cls.__new__(cls)
+        folder.path = Path(path).expanduser()
+        with folder._refusing():
+            folder._lock()
+        return folder
 
     @classmethod
     def numbered(cls, name: str, parent: Path = DEFAULT_PARENT) -> RunFolder:
@@ -91,17 +110,85 @@ class RunFolder(Callback):
                 return cls(path)
 
     def fold(self, number: int) -> RunFolder:
-        """The folder of one fold, inside this one."""
-        return RunFolder(self.path / f"fold-{number}")
+        """The folder of one fold, inside this one and under its lock."""
+        fold = type(self).__new__(type(self))
+        fold.path = self.path / f"fold-{number}"
+        with fold._refusing():
+            fold.path.mkdir(exist_ok=True)
+        return fold
 
-    def discard_if_empty(self) -> None:
-        """Take the folder away where nothing came to be written."""
-        with contextlib.suppress(OSError):  # it holds something
-            self.path.rmdir()
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Say of what goes wrong in the block that the folder cannot be used."""
+        try:
+            yield
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"cannot write to the output folder {self.path}: {error.strerror}") from error
+
+    def _lock(self) -> None:
+        from filelock import FileLock, Timeout
+
+        self._held = FileLock(self.path / LOCK)
+        try:
+            self._held.acquire(blocking=False)
+        except Timeout:
+            raise LockedError(
+                f"another process is writing to the run {self.path}: wait for it, or stop it"
+            ) from None
+
+    def _others(self) -> Iterator[Path]:
+        """What lies here besides what a run that wrote nothing leaves."""
+        for path in self.path.iterdir():
+            if path.name != LOCK and not (path.name.startswith(".") and path.name.endswith(PART)):
+                yield path
+
+    def _refuse_used(self) -> None:
+        names = {path.name for path in self._others()}
+        if RUN in names:
+            raise OutputError(
+                f"the output folder {self.path} holds a run: go on with {resume_command(self.path)}, or name "
+                "another folder with --out; nothing was written"
+            )
+        if names:
+            raise OutputError(
+                f"the output folder {self.path} is not empty (it holds {min(names)}): name another with "
+                "--out, or empty it; nothing was written"
+            )
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others write."""
+        self._held.release()
+
+    def discard_if_unused(self) -> None:
+        """Take the folder away where nothing came to be written but what the run was begun with."""
+        with contextlib.suppress(OSError):
+            if all(path.name == RUN for path in self._others()):
+                for path in self.path.iterdir():
+                    path.unlink()
+                self.path.rmdir()
+
+    # ------------------------------------------------------------------ what is written
+
+    def write_run(self, run: Run) -> None:
+        """Write ``run.json``, which :func:`read_run` reads back: from now on the run can be resumed."""
+        self.write_json(RUN, run.to_dict())
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write ``recipe.toml``."""
-        self._write("recipe.toml", recipe.to_toml().encode())
+        self._write(RECIPE, [recipe.to_toml().encode()])
 
     def write_features(self, state: Mapping[str, Any]) -> None:
         """Write ``features.json``, which :func:`npnet.data.features_from_state` takes back."""
@@ -113,45 +200,78 @@ class RunFolder(Callback):
 
     def write_weights(self, weights: Mapping[str, Array], epoch: int) -> None:
         """Write ``weights.safetensors``."""
-        from safetensors.numpy import save
+        self._write(WEIGHTS, tensor_chunks(weights, {"epoch": str(epoch)}))
 
-        self._write("weights.safetensors", save(dict(weights), {"epoch": str(epoch)}))
+    @property
+    def checkpoint_path(self) -> Path:
+        """``last.safetensors``."""
+        return self.path / LAST
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write ``last.safetensors``."""
+        save_checkpoint(self.checkpoint_path, checkpoint)
+
+    def read_checkpoint(self) -> Checkpoint | None:
+        """The checkpoint, if there is one."""
+        return load_checkpoint(self.checkpoint_path) if self.checkpoint_path.exists() else None
 
     def write_figure(self, name: str, figure: Figure) -> None:
         """Write a figure as PNG."""
         with tempfile.SpooledTemporaryFile() as buffer:
             figure.savefig(buffer, format="png", dpi=120)
             buffer.seek(0)
-            self._write(name, buffer.read())
+            self._write(name, [buffer.read()])
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``."""
-        self.write_json("summary.json", summary)
+        self.write_json(SUMMARY, summary)
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Write the tables as the history has them; what a killed process added is taken back."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / SUMMARY).unlink()
+        for name in (METRICS, TIMES):
+            if trainer.history.rows:
+                content = io.StringIO()
+                for row in trainer.history.rows:
+                    _add_row(content, _columns(name, row))
+                self._write(name, [content.getvalue().encode()])
+            else:
+                (self.path / name).unlink(missing_ok=True)
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:
-        """Add a row to ``metrics.csv``; the first one brings the header."""
-        path = self.path / "metrics.csv"
-        with path.open("a", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, list(measured), lineterminator="\n")
-            if handle.tell() == 0:
-                writer.writeheader()
-            writer.writerow(measured)
+        """Add a row to ``metrics.csv`` and to ``times.csv``; the first one brings the header."""
+        for name in (METRICS, TIMES):
+            try:
+                with (self.path / name).open("a", newline="", encoding="utf-8") as handle:
+                    _add_row(handle, _columns(name, measured))
+            except OSError as error:
+                raise OutputError(f"cannot write {self.path / name}: {error.strerror}") from error
 
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table as CSV."""
-        self._write(name, frame.to_csv(index=False, lineterminator="\n").encode())
+        self._write(name, [frame.to_csv(index=False, lineterminator="\n").encode()])
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a file of JSON."""
-        self._write(name, (json.dumps(content, indent=2, default=_plain) + "\n").encode())
+        self._write(name, [(json.dumps(content, indent=2, default=_plain) + "\n").encode()])
 
-    def _write(self, name: str, content: bytes) -> None:
-        aside = self.path / f".{name}.part"
-        with aside.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        aside.replace(self.path / name)
+    def _write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
+        replace_file(self.path / name, chunks)
+
+
+def _columns(name: str, row: Mapping[str, float]) -> dict[str, float]:
+    """The part of a row of the history that one of the tables shows."""
+    if name == TIMES:
+        return {key: row[key] for key in ("epoch", *TIMED)}
+    return {key: value for key, value in row.items() if key not in TIMED}
+
+
+def _add_row(handle: TextIO, row: Mapping[str, float]) -> None:
+    writer = csv.DictWriter(handle, list(row), lineterminator="\n")
+    if handle.tell() == 0:
+        writer.writeheader()
+    writer.writerow(row)
 
 
 def load_weights(path: str | Path) -> dict[str, Array]:
@@ -169,18 +289,12 @@ def load_weights(path: str | Path) -> dict[str, Array]:
 
     Raises
     ------
-    StateError
+    CheckpointError
         If there is no such file, or it is none of safetensors.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     path = Path(path)
-    file = path / "weights.safetensors" if path.is_dir() else path
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise StateError(f"cannot read weights from {file}: {error}") from error
+    weights, _ = read_tensors(path / WEIGHTS if path.is_dir() else path)
+    return weights
 
 
 def _plain(value: Any) -> Any:

@@ -1,17 +1,23 @@
-"""The training loop: epochs, metrics, and who is told of them."""
+"""The training loop: epochs, metrics, who is told of them, and how it goes on after a break."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from npnet.errors import ArgumentError
+import numpy as np
+
+from npnet import backend
+from npnet.errors import ArgumentError, NpnetError, StateError
+from npnet.random import get_rng_state, set_rng_state, stream
 from npnet.training.engine import Engine, Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from npnet.backend import Array
     from npnet.training.callbacks import Callback
     from npnet.training.objective import Objective
 
@@ -61,12 +67,20 @@ class RunningMean:
     ----------
     objective : Objective
         Says what is measured.
+
+    Attributes
+    ----------
+    steps, rows : int
+        How many there were.
+    seconds : float
+        How long they took.
     """
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.steps = 0
         self.rows = 0
+        self.seconds = 0.0
         self._loss: Any = 0.0
         self._tally: Any = 0
 
@@ -86,6 +100,34 @@ class RunningMean:
     def measure(self) -> float:
         """The first measure of the objective: accuracy, or mean absolute error."""
         return self.objective.measured(self._tally, self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts and sums: plain numbers, and an array on the host where several are summed."""
+        return {name: _on_host(value) for name, value in self._sums().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on counting from what :meth:`state_dict` returned.
+
+        Raises
+        ------
+        StateError
+            If it is not such a state.
+        """
+        if state_dict.keys() != self._sums().keys():
+            raise StateError(
+                f"the state of an epoch has {', '.join(self._sums())}, got {', '.join(state_dict)}"
+            )
+        vars(self).update(state_dict)
+
+    def _sums(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "objective"}
+
+
+def _on_host(value: Any) -> Any:
+    """A number as Python has it, so that a file can hold it; an array of several as it is."""
+    if backend.is_array(value):
+        value = backend.to_host(value)
+    return value.item() if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0 else value
 
 
 class Trainer:
@@ -112,6 +154,8 @@ class Trainer:
         What the running epoch has measured so far.
     should_stop : bool
         A callback sets it to end the training after this epoch.
+    should_pause : bool
+        A callback sets it to leave :meth:`fit` after this step; :meth:`state_dict` is what to go on from.
 
     Examples
     --------
@@ -133,14 +177,29 @@ class Trainer:
         self.epoch = 0
         self.running = RunningMean(engine.task.objective)
         self.should_stop = False
+        self.should_pause = False
+        self._spent = 0.0
+        self._began: float | None = None
+        self._lr = engine.lr
+        self._order: Any = None
 
     @property
     def epochs(self) -> int:
         """How many epochs there are at most."""
         return self.engine.task.recipe.training.epochs
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch has ended."""
+        return self.running.steps == 0 and (self.should_stop or self.epoch >= self.epochs)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken so far, breaks left out."""
+        return self._spent + (0.0 if self._began is None else time.perf_counter() - self._began)
+
     def fit(self) -> History:
-        """Train until the last epoch, or until a callback stops.
+        """Train until the last epoch, or until a callback stops or pauses.
 
         Raises
         ------
@@ -155,36 +214,113 @@ class Trainer:
         """The same training, a step at a time, for whoever has something to do between two steps."""
         if not len(self.engine.task.rows["train"]):
             raise ArgumentError("there are no training rows")
+        self._began = time.perf_counter()
         for callback in self.callbacks:
             callback.on_train_start(self)
         try:
-            while self.epoch < self.epochs and not self.should_stop:
-                self.epoch += 1
+            while not self.finished and not self.should_pause:
                 yield from self._run_epoch()
         finally:
-            for callback in self.callbacks:
-                callback.on_train_end(self)
+            self._spent, self._began = self.seconds, None
+            with contextlib.ExitStack() as ends:  # tells each of them, whatever another one raises
+                for callback in reversed(self.callbacks):
+                    ends.callback(callback.on_train_end, self)
 
     def _run_epoch(self) -> Iterator[Step]:
-        engine, task, began = self.engine, self.engine.task, time.perf_counter()
-        self.running = running = RunningMean(task.objective)
-        lr = engine.lr
-        for rows in task.batches():
+        engine, running = self.engine, self.running
+        batches = self._begun_batches() if running.steps else self._new_batches()
+        began = time.perf_counter() - running.seconds
+        for rows in batches:
             step = engine.train_batch(rows)
             running.add(step, len(rows))
+            running.seconds = time.perf_counter() - began
             for callback in self.callbacks:
                 callback.on_batch_end(self, step)
             yield step
+            if self.should_pause:
+                return
         measured = {"epoch": self.epoch, "train_loss": running.loss}
-        measured[f"train_{task.objective.measures[0].name}"] = running.measure
-        seconds = time.perf_counter() - began
+        measured[f"train_{engine.task.objective.measures[0].name}"] = running.measure
         measured |= self._validate()
-        measured |= {"penalty": engine.penalty(), "lr": lr, "seconds": seconds}
-        measured["rows_per_second"] = running.rows / seconds
+        measured |= {"penalty": engine.penalty(), "lr": self._lr, "seconds": running.seconds}
+        measured["rows_per_second"] = running.rows / running.seconds
         for callback in self.callbacks:
             callback.on_epoch_end(self, measured)
         self.history.rows.append(measured)
         engine.after_epoch(measured)
+        self.running = RunningMean(engine.task.objective)
+        for callback in self.callbacks:
+            callback.on_epoch_closed(self)
+
+    def _new_batches(self) -> Iterator[Array]:
+        """The batches of the next epoch."""
+        self.epoch += 1
+        self._lr = self.engine.lr
+        self._order = stream("shuffle").get_state()
+        return self.engine.task.batches()
+
+    def _begun_batches(self) -> Iterator[Array]:
+        """The batches that are left of an epoch: its order is drawn again, and the streams put back."""
+        now = get_rng_state()
+        stream("shuffle").set_state(self._order)
+        batches = self.engine.task.batches()
+        for _ in range(self.running.steps):
+            next(batches)
+        set_rng_state(now)
+        return batches
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, between two steps or two epochs.
+
+        Numbers, texts, lists, dicts, and arrays on the host, which are views where they can be.
+        """
+        states = {name: callback.state_dict() for name, callback in self._named_callbacks()}
+        return {
+            "epoch": self.epoch,
+            "running": self.running.state_dict(),
+            "should_stop": self.should_stop,
+            "seconds": self.seconds,
+            "lr": self._lr,
+            "order": self._order,
+            "history": self.history.rows,
+            "streams": get_rng_state(),
+            "engine": self.engine.training_state(),
+            "callbacks": {name: state for name, state in states.items() if state},
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let :meth:`fit` go on from what :meth:`state_dict` returned, with an engine of the same task.
+
+        Raises
+        ------
+        StateError
+            If it is not such a state, or that of another training.
+        """
+        state = state_dict
+        try:
+            self.running.load_state_dict(state["running"])
+            self.epoch, self.should_stop, self._lr = state["epoch"], state["should_stop"], state["lr"]
+            self._order, self._spent = state["order"], float(state["seconds"])
+            self.history.rows[:] = state["history"]
+            steps, most = self.running.steps, self.engine.task.steps_per_epoch
+            if not (0 <= self.epoch <= self.epochs and 0 <= steps <= most):
+                raise StateError(f"there is no step {steps} of epoch {self.epoch} in this training")
+            for name, callback in self._named_callbacks():
+                callback.load_state_dict(state["callbacks"].get(name, {}))
+            self.engine.load_training_state(state["engine"])
+            set_rng_state(state["streams"])
+        except NpnetError:
+            raise
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            raise StateError(f"this is not the state of such a training: {error!r}") from error
+
+    def _named_callbacks(self) -> Iterator[tuple[str, Callback]]:
+        """Callbacks by their class and, where there are several of one, their number."""
+        seen: list[str] = []
+        for callback in self.callbacks:
+            name = type(callback).__name__
+            seen.append(name)
+            yield f"{name}-{seen.count(name)}" if seen.count(name) > 1 else name, callback
 
     def _validate(self) -> dict[str, float]:
         task = self.engine.task

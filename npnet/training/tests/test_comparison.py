@@ -68,7 +68,7 @@ def test_the_files(tmp_path):
     found = compare(tmp_path)
     folder = tmp_path / "run"
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("compare.csv", "compare.json", "losses.png", "recipe.toml", "steps.csv")
+        *(".lock", "compare.csv", "compare.json", "losses.png", "recipe.toml", "steps.csv")
     ]
     assert json.loads((folder / "compare.json").read_text()) == found
     table = pd.read_csv(folder / "compare.csv")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from npnet.training import (
     Interrupted,
     NumpyEngine,
     RunFolder,
+    load_checkpoint,
     load_recipe,
     load_weights,
     run_recipe,
@@ -58,10 +61,14 @@ def finished(tmp_path_factory):
 def test_the_folder_holds_what_the_issue_names(finished):
     folder, _ = finished
     assert {path.name for path in folder.iterdir()} == {
+        ".lock",
+        "run.json",
         "recipe.toml",
         "features.json",
         "targets.json",
         "metrics.csv",
+        "times.csv",
+        "last.safetensors",
         "weights.safetensors",
         "curves.png",
         "confusion.png",
@@ -139,7 +146,8 @@ def test_folds_test_every_row_once(tmp_path):
     assert summary["test"]["accuracy"] == pytest.approx(np.mean(accuracies))
     assert summary["test"]["accuracy_std"] == pytest.approx(np.std(accuracies, ddof=1))
     names = {path.name for path in (tmp_path / "cv").iterdir()}
-    assert names == {"recipe.toml", "summary.json", "confusion.png", "fold-1", "fold-2", "fold-3"}
+    own = {".lock", "run.json", "recipe.toml", "summary.json", "confusion.png"}
+    assert names == own | {"fold-1", "fold-2", "fold-3"}
     assert (tmp_path / "cv" / "fold-2" / "weights.safetensors").is_file()
 
 
@@ -172,17 +180,41 @@ class At(Callback):
             self.action(trainer)
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path):
-    def interrupt(trainer):
-        raise KeyboardInterrupt
-
-    with pytest.raises(Interrupted, match=r"interrupted in epoch 2; what was done lies in .*run"):
-        run(tmp_path / "run", callbacks=[At(2, interrupt)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_training_after_its_step(tmp_path, number):
+    message = r"interrupted in epoch 2, after a checkpoint; go on with: npnet train --resume .*run"
+    with pytest.raises(Interrupted, match=message) as ended:
+        run(tmp_path / "run", callbacks=[At(2, lambda trainer: signal.raise_signal(number))])
+    assert ended.value.signal == number
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert (checkpoint.epoch, checkpoint.step) == (2, 1)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["status"], summary["epochs"], summary["kept_epoch"]) == ("interrupted", 1, 1)
     assert summary["test"]["accuracy"] > 0.1
     assert (tmp_path / "run" / "curves.png").is_file()
     assert load_weights(tmp_path / "run")
+
+
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
+    def press_twice(trainer):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted, match=r"stopped at once; go on with: npnet train --resume .*run"):
+        run(tmp_path / "run", callbacks=[At(2, press_twice)])
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_after_a_run_signals_do_what_they_did(tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    run(tmp_path / "run")
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_run_in_another_thread_leaves_signals_alone(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        summary = pool.submit(run, tmp_path / "run").result()
+    assert summary["status"] == "finished"
 
 
 def test_a_nan_keeps_the_last_good_weights(tmp_path):
@@ -249,10 +281,10 @@ def test_weights_are_whole_or_not_there(tmp_path, monkeypatch):
 
 
 def test_weights_that_are_none_are_refused(tmp_path):
-    with pytest.raises(StateError, match="cannot read weights from"):
+    with pytest.raises(StateError, match=r"cannot read .*weights\.safetensors"):
         load_weights(tmp_path)
     (tmp_path / "weights.safetensors").write_bytes(b"no weights")
-    with pytest.raises(StateError, match="cannot read weights from"):
+    with pytest.raises(StateError, match=r"cannot read .*weights\.safetensors"):
         load_weights(tmp_path)
 
 
