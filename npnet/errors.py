@@ -21,6 +21,7 @@ __all__ = [
     "DeviceError",
     "DtypeError",
     "DtypeMismatchError",
+    "FetchError",
     "LockedError",
     "NonFiniteError",
     "NpnetError",
@@ -118,6 +119,13 @@ class DataMissingError(DataError, FileNotFoundError):
     """A data file is not where it was looked for."""
 
     def __str__(self) -> str:  # OSError formats (errno, strerror) when it has two arguments
+        return Exception.__str__(self)
+
+
+class FetchError(NpnetError, ConnectionError):
+    """A data file could not be fetched from any of its addresses."""
+
+    def __str__(self) -> str:
         return Exception.__str__(self)
 
 

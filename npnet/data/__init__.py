@@ -13,11 +13,10 @@ Examples
 
 from __future__ import annotations
 
-from npnet.data.catalogue import load
+from npnet.data.catalogue import load, names
 from npnet.data.dataset import Dataset
 from npnet.data.features import Features, features_from_state, make_features
 from npnet.data.loader import DataLoader, Subset, TensorDataset, default_collate, random_split
-from npnet.data.registry import names
 from npnet.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from npnet.data.split import Split, stratified_folds, stratified_split
 

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from npnet.data import digits, galaxies, galaxy_images
+from npnet.data import digits, galaxies, galaxy_images, small_tables
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry
-from npnet.errors import ArgumentError
+from npnet.errors import ArgumentError, UnsupportedError
 
-__all__ = ["load"]
+__all__ = ["load", "names"]
+
+Place = str | Path | None
+
+WITH_FILES: Mapping[str, Callable[[Place, int], Dataset]] = {
+    "galaxies": galaxies.load_galaxies,
+    "galaxies-sdss": lambda data, seed: galaxies.load_galaxies_sdss(data),
+    "galaxy-images": lambda data, seed: galaxy_images.load_galaxy_images(data),
+    "mnist": lambda data, seed: digits.load_mnist("mnist", data),
+    "fashion-mnist": lambda data, seed: digits.load_mnist("fashion-mnist", data),
+    "wine": lambda data, seed: small_tables.load_wine(data),
+}
+"""How a dataset is read of files in some place; `seed` is that of a simulator."""
+
+BUILT_IN: Mapping[str, Callable[[], Dataset]] = {
+    "digits": digits.load_digits,
+    "breast-cancer": small_tables.load_breast_cancer,
+}
+"""Those that come with scikit-learn."""
+
+
+def names() -> tuple[str, ...]:
+    """The datasets that :func:`load` knows.
+
+    Examples
+    --------
+    >>> "mnist" in names()
+    True
+    """
+    return (*WITH_FILES, *BUILT_IN)
 
 
 def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset:
@@ -45,14 +75,10 @@ def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset
     'scikit-learn'
     """
     known = entry(name).name
-    if known == "galaxies":
-        return galaxies.load_galaxies(data, seed)
-    if known == "galaxies-sdss":
-        return galaxies.load_galaxies_sdss(data)
-    if known == "galaxy-images":
-        return galaxy_images.load_galaxy_images(data)
-    if known == "digits":
-        if data is not None:
-            raise ArgumentError(f"digits comes with scikit-learn and has no files: leave {data} out")
-        return digits.load_digits()
-    return digits.load_mnist(known, data)
+    if known in WITH_FILES:
+        return WITH_FILES[known](data, seed)
+    if known not in BUILT_IN:
+        raise UnsupportedError(f"{known}: npnet can fetch it, but has no reader of it yet")
+    if data is not None:
+        raise ArgumentError(f"{known} comes with scikit-learn and has no files: leave {data} out")
+    return BUILT_IN[known]()

@@ -20,7 +20,7 @@ import platformdirs
 
 from npnet.errors import ArgumentError, DataError, DataMissingError
 
-__all__ = ["Entry", "Source", "entry", "locate", "names", "search_folders"]
+__all__ = ["Entry", "Source", "entry", "locate", "names", "search_folders", "where"]
 
 ENVIRONMENT_VARIABLE = "NPNET_DATA"
 
@@ -63,7 +63,10 @@ class Entry:
     folders : tuple of str
         Where its files lie inside a data folder, besides in it directly.
     sources : tuple of str
-        Addresses that the name of a file is appended to, the first choice first.
+        Addresses, the first choice first: of a folder, which ends in ``/`` and to which the name of a file is
+        appended, or of the file itself.
+    obtain : str
+        Where there is no address, how to come by the files.
     files : mapping of str to Source
         Its files by role; none for a dataset that comes with a library.
     """
@@ -74,11 +77,12 @@ class Entry:
     citation: str
     folders: tuple[str, ...]
     sources: tuple[str, ...]
+    obtain: str
     files: Mapping[str, Source]
 
     def addresses(self, source: Source) -> tuple[str, ...]:
         """Where a file can be fetched from, the first choice first."""
-        return tuple(base + source.name for base in self.sources)
+        return tuple(base + source.name if base.endswith("/") else base for base in self.sources)
 
 
 @functools.cache
@@ -92,6 +96,7 @@ def _registry() -> dict[str, Entry]:
             citation=facts["citation"],
             folders=tuple(facts["folders"]),
             sources=tuple(facts["sources"]),
+            obtain=facts.get("obtain", ""),
             files={role: Source(**file) for role, file in facts["files"].items()},
         )
         for name, facts in tomllib.loads(text).items()
@@ -99,12 +104,12 @@ def _registry() -> dict[str, Entry]:
 
 
 def names() -> tuple[str, ...]:
-    """The datasets that :func:`npnet.data.load` knows.
+    """The datasets that the registry knows.
 
     Examples
     --------
-    >>> names()
-    ('galaxies', 'galaxies-sdss', 'galaxy-images', 'mnist', 'fashion-mnist', 'digits')
+    >>> {"galaxies", "mnist", "wine"} <= set(names())
+    True
     """
     return tuple(_registry())
 
@@ -189,6 +194,20 @@ def locate(dataset: Entry, data: str | Path | None = None) -> dict[str, Path]:
     raise DataMissingError(_missing(dataset, absent, places))
 
 
+def where(dataset: Entry) -> dict[str, Path]:
+    """The files of a dataset where :func:`locate` finds them on its own; empty where it does not.
+
+    Examples
+    --------
+    >>> where(entry("digits"))
+    {}
+    """
+    try:
+        return locate(dataset) if dataset.files else {}
+    except DataError:
+        return {}
+
+
 def _only_role(dataset: Entry, path: Path) -> str:
     if len(dataset.files) != 1:
         wanted = ", ".join(source.name for source in dataset.files.values())
@@ -226,5 +245,6 @@ def _missing(dataset: Entry, absent: Sequence[Source], places: Sequence[Path]) -
         f"{dataset.name}: {', '.join(source.name for source in absent)} not found in "
         f"{', '.join(map(str, places))} (nor in {inside} there). "
         f"{f'To be had from {addresses}.' if addresses else 'No public address of it is known.'} "
-        f"Put it there, set {ENVIRONMENT_VARIABLE} to the folder that holds it, or name it with --data"
+        f"{f'Fetch it with: npnet data fetch {dataset.name}; or put' if addresses else 'Put'} it there, set "
+        f"{ENVIRONMENT_VARIABLE} to the folder that holds it, or name it with --data"
     )

@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["check_columns", "class_of_flags", "filled", "read_csv", "to_numbers"]
 
 
-def read_csv(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str = ",") -> pd.DataFrame:
     r"""Read the named columns of a CSV file, gzipped or not, with its header in either case.
 
     Parameters
     ----------
     path : str or Path
         The file; whether it is gzipped is told by its first bytes.
-    columns : sequence of str
-        The columns that it must have; others are left out.
+    columns : sequence of str, optional
+        The columns that it must have; others are left out.  None takes all, in the file's order.
+    separator : str, keyword-only, default ","
+        What stands between two cells.
 
     Returns
     -------
@@ -66,6 +68,7 @@ def read_csv(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # pandas cuts rows that are too long
             table = pd.read_csv(
                 path,
+                sep=separator,
                 compression="gzip" if zipped else None,
                 encoding="utf-8-sig",
                 index_col=False,
@@ -86,6 +89,9 @@ def read_csv(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
         raise DataError(f"{path}: cannot be read as a table ({error})") from error
     if table.empty:
         raise DataError(f"{path}: the table has a header and no rows")
+    if columns is None:
+        table.columns = [str(name).strip() for name in table.columns]
+        return table
     canonical = {name.casefold(): name for name in columns}
     present = [str(name).strip() for name in table.columns]
     table.columns = [canonical.get(name.casefold(), name) for name in present]

@@ -11,7 +11,8 @@ import pytest
 import npnet.data
 from npnet.data.dataset import Dataset
 from npnet.data.galaxies import CLASS_NAMES, TABLE_2, VOTE_FRACTIONS, same_object
-from npnet.data.registry import entry, locate, search_folders
+from npnet.data.registry import entry, locate, names, search_folders
+from npnet.data.small_tables import MEASUREMENTS
 from npnet.errors import ArgumentError, DataError, DataMissingError, ShapeError, TargetError
 
 
@@ -236,13 +237,50 @@ def test_an_unknown_dataset_names_the_nearest():
         npnet.data.load("galaxy")
 
 
-def test_every_registered_file_can_be_fetched_or_says_that_it_cannot():
-    for name in npnet.data.names():
-        dataset = entry(name)
-        for source in dataset.files.values():
-            algorithm, digest = source.checksum.split(":")
-            assert len(digest) == {"md5": 32, "sha256": 64}[algorithm]
-            assert all(address.endswith(f"/{source.name}") for address in dataset.addresses(source))
+def test_the_real_wines_are_read_as_they_are():
+    wine = real("wine")
+    assert np.bincount(wine.targets).tolist() == [10, 53, 681, 638, 199, 18]
+    assert wine.inputs.shape == (1599, 11)
+    assert len(np.unique(wine.groups)) == 1599 - 240
+    first = wine.inputs.iloc[0]
+    assert (first["fixed acidity"], first["alcohol"], wine.class_names[wine.targets[0]]) == (7.4, 9.4, "5")
+    assert wine.groups[0] == wine.groups[4]  # the fifth row repeats the first
+
+
+def wines(folder, mark=5, separator=";"):
+    header = separator.join(f'"{name}"' for name in (*MEASUREMENTS, "quality"))
+    rows = [separator.join(["1.5"] * 11 + [str(value)]) for value in (3, mark, 6)]
+    path = folder / "winequality-red.csv"
+    path.write_text("\n".join([header, *rows]))
+    return path
+
+
+def test_wines_of_ones_own(tmp_path):
+    wine = npnet.data.load("wine", data=wines(tmp_path))
+    assert wine.targets.tolist() == [0, 2, 3]
+    assert len(np.unique(wine.groups)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"mark": 9}, TargetError, "row 2 below the header has the mark 9; the classes are 3, 4"),
+        ({"mark": 5.5}, TargetError, "has the mark 5.5"),
+        ({"mark": "good"}, DataError, "'quality': 'good' is no number"),
+        ({"separator": ","}, DataError, "no column 'fixed acidity'"),
+    ],
+)
+def test_wines_that_cannot_be_used(tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        npnet.data.load("wine", data=wines(tmp_path, **options))
+
+
+def test_a_logit_above_0_says_malignant():
+    biopsies = npnet.data.load("breast-cancer")
+    assert biopsies.class_names == ("benign", "malignant")
+    assert np.bincount(biopsies.targets).tolist() == [357, 212]
+    radius = biopsies.inputs["mean radius"]
+    assert radius[biopsies.targets == 1].mean() > radius[biopsies.targets == 0].mean()
 
 
 def test_parts_of_a_dataset_must_fit_together():
@@ -256,7 +294,7 @@ def test_every_dataset_has_a_card():
     cards = Path(npnet.__file__).parents[1] / "data" / "cards"
     if not cards.is_dir():
         pytest.skip("installed without the dataset cards")
-    assert {card.stem for card in cards.glob("*.md")} == set(npnet.data.names())
+    assert {card.stem for card in cards.glob("*.md")} == set(names())
 
 
 def test_files_are_refused_for_a_dataset_without_any(tmp_path):
