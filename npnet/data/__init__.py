@@ -17,7 +17,13 @@ from npnet.data.catalogue import load, names
 from npnet.data.dataset import Dataset
 from npnet.data.features import Features, features_from_state, make_features
 from npnet.data.loader import DataLoader, Subset, TensorDataset, default_collate, random_split
-from npnet.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from npnet.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 from npnet.data.split import Split, stratified_folds, stratified_split
 
 __all__ = [
@@ -29,7 +35,9 @@ __all__ = [
     "SequentialSampler",
     "Split",
     "Subset",
+    "SubsetRandomSampler",
     "TensorDataset",
+    "WeightedRandomSampler",
     "default_collate",
     "features_from_state",
     "load",

@@ -9,16 +9,22 @@ share is moved at the same moments as in PyTorch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
 
 from npnet.backend import Array
-from npnet.errors import ArgumentError, DtypeError
+from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.random import resolve
 
-__all__ = ["BatchSampler", "RandomSampler", "SequentialSampler"]
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+]
 
 Indices = range | Array
 """Indices of consecutive samples, or of any."""
@@ -135,6 +141,92 @@ class RandomSampler:
             for _ in range(self.num_samples // size):
                 yield generator.randperm(size)
             yield generator.randperm(size)[: self.num_samples % size]
+
+
+class SubsetRandomSampler:
+    """Given indices in random order.
+
+    Parameters
+    ----------
+    indices : sequence of int
+        What is handed out, each once a pass.
+    generator : npnet.random.Generator, optional
+        Where the draws come from; by default the stream ``shuffle``.
+
+    Examples
+    --------
+    >>> from npnet.random import Generator
+    >>> list(SubsetRandomSampler([40, 10, 20, 30], Generator(0)))
+    [30, 40, 10, 20]
+    """
+
+    def __init__(self, indices: Sequence[int] | Array, generator: Any = None) -> None:
+        resolve(generator, "shuffle")
+        self.indices = indices
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        for place in resolve(self.generator, "shuffle").randperm(len(self.indices)):
+            yield int(self.indices[place])
+
+
+class WeightedRandomSampler:
+    """Indices drawn in proportion to weights, so that rare classes can be met as often as others.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        One for each sample of the data, not negative; they need not sum to one.
+    num_samples : int
+        Length of a pass.
+    replacement : bool, default True
+        Draw each index anew; without, a sample comes once at most, and `num_samples` of the weights must be
+        positive.
+    generator : npnet.random.Generator, optional
+        Where the draws come from; by default the stream ``shuffle``.
+
+    Raises
+    ------
+    DtypeError
+        If `num_samples` is no integer or `replacement` no bool.
+    ArgumentError
+        If `num_samples` is not positive, or the weights cannot be drawn from.
+    ShapeError
+        If the weights are no vector.
+
+    Examples
+    --------
+    >>> from npnet.random import Generator
+    >>> list(WeightedRandomSampler([0.0, 1.0, 3.0], 6, generator=Generator(0)))
+    [2, 1, 2, 1, 2, 2]
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float] | Array,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Any = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise DtypeError(f"replacement is True or False, got {replacement!r}")
+        self.weights: Array = np.asarray(weights, dtype=np.float64)
+        if self.weights.ndim != 1:
+            raise ShapeError(f"weights are a vector, got shape {self.weights.shape}")
+        self.num_samples = _positive("num_samples", num_samples)
+        self.replacement = replacement
+        resolve(generator, "shuffle")
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        draw = resolve(self.generator, "shuffle").multinomial
+        yield from map(int, draw(self.weights, self.num_samples, self.replacement))
 
 
 class BatchSampler:

@@ -8,9 +8,9 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
-from npnet.errors import DtypeError, StateError
+from npnet.errors import ArgumentError, DtypeError, StateError
 
-__all__ = ["Generator", "seed_sequence"]
+__all__ = ["Generator", "check_weights", "seed_sequence"]
 
 Shape = tuple[int, ...]
 
@@ -91,6 +91,18 @@ class Generator:
         """Draw integers, `low` included and `high` not, on the host."""
         return self._numpy.integers(low, high, shape)
 
+    def multinomial(self, input: Array, num_samples: int, replacement: bool = False) -> Array:  # noqa: A002
+        """Draw indices with probabilities in proportion to `input`, a vector of weights, on the host.
+
+        Raises
+        ------
+        ArgumentError
+            If the weights are not finite, negative or all zero, or too few of them are positive.
+        """
+        check_weights(input, num_samples, replacement)
+        weights = np.asarray(input, dtype=np.float64)
+        return self._numpy.choice(weights.size, num_samples, replacement, weights / weights.sum())
+
     def random_(self) -> int:
         """Draw one 63-bit integer, the seed of another generator."""
         return int(self._bits.random_raw() >> 1)
@@ -128,6 +140,19 @@ class Generator:
 
 def _float_type(dtype: DTypeLike) -> type[np.float32 | np.float64]:
     return np.float32 if backend.floating_dtype(dtype) == np.float32 else np.float64
+
+
+def check_weights(weights: Array, num_samples: int, replacement: bool) -> None:
+    """Refuse weights, in the last axis, that so many samples cannot be drawn from."""
+    if not (np.isfinite(weights).all() and (weights >= 0.0).all() and (weights > 0.0).any(axis=-1).all()):
+        raise ArgumentError("weights are finite, not negative, and not all zero")
+    if num_samples < 1:
+        raise ArgumentError(f"num_samples is at least 1, got {num_samples}")
+    positive = int((weights > 0.0).sum(axis=-1).min())
+    if num_samples > positive and not replacement:
+        raise ArgumentError(
+            f"cannot draw {num_samples} samples without replacement: {positive} weights are positive"
+        )
 
 
 def seed_sequence(seed: int | None, key: str | None = None) -> np.random.SeedSequence:

@@ -111,6 +111,11 @@ def resolve(generator: Any, name: str) -> Any:
     """
     if generator is None:
         return _streams[name]
+    if type(generator).__module__.split(".")[0] == "torch":
+        raise DtypeError(
+            f"generator= takes an npnet.random.Generator, got PyTorch's on device {str(generator.device)!r}; "
+            "npnet.random.TorchGenerator().set_state(generator.get_state()) goes on from that of a CPU"
+        )
     if not hasattr(generator, "bernoulli"):
         raise DtypeError(
             f"generator= takes an npnet.random.Generator, got {type(generator).__name__}; "
