@@ -92,8 +92,11 @@ class DeviceError(NpnetError, RuntimeError):
     """An array lies on the wrong device, or the device is not to be had."""
 
 
-class TargetError(NpnetError, ValueError, IndexError):
-    """A label or target lies outside the range that the loss accepts."""
+class TargetError(NpnetError, ValueError, IndexError, RuntimeError):
+    """A label or target lies outside the range that the loss accepts.
+
+    PyTorch raises IndexError in most losses, RuntimeError in some.
+    """
 
 
 class BackwardError(NpnetError, RuntimeError):

@@ -20,21 +20,29 @@ from parity_tests.registry.specification import arrays
 from parity_tests.report import Subject
 
 alphas = st.sampled_from([0.3, 1.0, 1.7])
+halves = st.sampled_from([0.0, 0.5, 1.0])
 
 ELEMENTWISE: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "celu": {"alpha": alphas},
     "elu": {"alpha": alphas},
     "gelu": {"approximate": st.sampled_from(["none", "tanh"])},
+    "hardshrink": {"lambd": halves},
+    "hardsigmoid": {},
+    "hardswish": {},
+    "hardtanh": {"min_val": st.sampled_from([-2.0, 0.0]), "max_val": st.sampled_from([0.5, 2.0])},
     "leaky_relu": {"negative_slope": st.floats(-1, 2)},
     "logsigmoid": {},
     "mish": {},
     "relu": {},
+    "relu6": {},
     "selu": {},
     "sigmoid": {},
     "silu": {},
     "softplus": {"beta": st.sampled_from([0.5, 1.0, 3.0]), "threshold": st.sampled_from([20.0, 1.0])},
+    "softshrink": {"lambd": halves},
     "softsign": {},
     "tanh": {},
+    "tanhshrink": {},
 }
 """The options of each."""
 
@@ -42,10 +50,14 @@ LOSSES = {
     "binary_cross_entropy": "BCELoss",
     "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
     "cross_entropy": "CrossEntropyLoss",
+    "hinge_embedding_loss": "HingeEmbeddingLoss",
     "huber_loss": "HuberLoss",
+    "kl_div": "KLDivLoss",
     "l1_loss": "L1Loss",
     "mse_loss": "MSELoss",
+    "multi_margin_loss": "MultiMarginLoss",
     "nll_loss": "NLLLoss",
+    "poisson_nll_loss": "PoissonNLLLoss",
     "smooth_l1_loss": "SmoothL1Loss",
     "soft_margin_loss": "SoftMarginLoss",
 }
@@ -59,7 +71,11 @@ WINDOWS = {
     for axes in (1, 2)
 }
 CONVOLUTIONS = {"conv1d": "Conv1d", "conv2d": "Conv2d"}
-OTHERS = ("linear", "flatten", "dropout")
+OTHERS = ("linear", "flatten", "dropout", "glu", "log_softmax", "prelu", "softmax", "threshold")
+INPLACE = (
+    *("celu", "elu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish"),
+    *("relu", "relu6", "selu", "silu", "threshold"),
+)
 
 every_device = pytest.mark.parametrize("device", LIBRARIES)
 
@@ -109,10 +125,59 @@ def test_a_weight_of_another_shape_is_refused() -> None:
             getattr(nn.functional, name)(np.ones(3), np.ones(3), weight=np.ones(2))
 
 
-@pytest.mark.parametrize("name", ["celu", "elu", "leaky_relu", "mish", "relu", "selu", "silu"])
+@pytest.mark.parametrize("name", INPLACE)
 def test_inplace_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"{name}: inplace=True is not supported"):
-        getattr(nn.functional, name)(np.ones(3), inplace=True)
+        getattr(nn.functional, name)(np.ones(3), *([1.0, 2.0] if name == "threshold" else []), inplace=True)
+
+
+@every_device
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "glu"])
+@given(data=st.data())
+def test_along_an_axis(name: str, device: str, data: st.DataObject) -> None:
+    classes = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "glu": "GLU"}
+    case = data.draw(MODULES[classes[name]].cases)
+    compare(name, device, case.batches[0], case.arguments)
+
+
+def test_softmax_takes_a_dtype_and_warns_without_an_axis() -> None:
+    x = np.array([[1.0, 2.0]], np.float32)
+    assert nn.functional.softmax(x, dim=1, dtype="float64").dtype == np.float64
+    for shape, axis in (((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 2, 2, 2), 1)):
+        y = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+        with pytest.warns(UserWarning, match=f"without dim= takes axis {axis}") as caught:
+            found = nn.functional.log_softmax(y)
+        assert caught[0].filename == __file__
+        with pytest.warns(UserWarning, match="Implicit dimension"):
+            expected = torch.nn.functional.log_softmax(torch.tensor(y))
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-12)
+        with pytest.warns(UserWarning, match=f"Softmax without dim= takes axis {axis}") as caught:
+            nn.Softmax()(y)
+        assert caught[0].filename == __file__
+
+
+def test_the_mean_of_kl_div_is_over_the_elements() -> None:
+    x, q = np.log([[0.25, 0.75], [0.5, 0.5]]), np.array([[0.5, 0.5], [1.0, 0.0]])
+    criterion = nn.KLDivLoss()
+    with pytest.warns(UserWarning, match="'mean' divides the total loss"):
+        expected = torch.nn.functional.kl_div(torch.tensor(x), torch.tensor(q))
+    assert criterion(x, q) == pytest.approx(expected.item(), rel=1e-14)
+    np.testing.assert_array_equal(criterion.backward(), -q / 4)
+
+
+@every_device
+@given(data=st.data(), value=st.floats(-2, 2))
+def test_threshold(device: str, data: st.DataObject, value: float) -> None:
+    x = data.draw(shapes(least=0).flatmap(arrays))
+    compare("threshold", device, (x,), {"threshold": data.draw(halves), "value": value})
+
+
+@every_device
+@given(data=st.data())
+def test_prelu(device: str, data: st.DataObject) -> None:
+    x = data.draw(shapes(least=1).flatmap(arrays))
+    slopes = data.draw(st.sampled_from([1, x.shape[1] if x.ndim > 1 else 1]))
+    compare("prelu", device, (x, data.draw(arrays((slopes,)))), {})
 
 
 @pytest.mark.parametrize("name", WINDOWS)

@@ -37,9 +37,10 @@ def test_values_gradients_and_buffers(name: str, device: str, data: st.DataObjec
 
 
 def assert_alike(ours: Observations, theirs: Observations, name: str) -> None:
-    """Compare in float64, with the least scales of the class."""
-    least_scales = {scale: getattr(MODULES[name], scale) for scale in ("least_slope", "least_value")}
-    assert_same_observations(ours, theirs, name, "float64", **least_scales)
+    """Compare in float64, with the scales and tolerance of the class."""
+    options = ("least_slope", "least_value", "slope_tolerance")
+    given = {option: getattr(MODULES[name], option) for option in options}
+    assert_same_observations(ours, theirs, name, "float64", **given)
 
 
 def folded(case: Case) -> Case:

@@ -84,6 +84,9 @@ def test_the_functions_without_a_python_signature() -> None:
     """The arguments of those which PyTorch writes in C++, from its documentation."""
     assert [name for name, _, _ in described(nn.functional.linear)] == ["input", "weight", "bias"]
     assert [name for name, _, _ in described(nn.functional.flatten)] == ["input", "start_dim", "end_dim"]
+    assert [name for name, _, _ in described(nn.functional.hardshrink)] == ["input", "lambd"]
+    assert [name for name, _, _ in described(nn.functional.prelu)] == ["input", "weight"]
+    assert [name for name, _, _ in described(nn.functional.softshrink)] == ["input", "lambd"]
     assert [name for name, _, _ in described(nn.functional.gelu)] == ["input", "approximate"]
     assert [name for name, _, _ in described(nn.functional.logsigmoid)] == ["input"]
     assert [name for name, _, _ in described(nn.functional.softplus)] == ["input", "beta", "threshold"]

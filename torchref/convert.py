@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,30 +39,46 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "ELU": ("alpha",),
     "Flatten": ("start_dim", "end_dim"),
     "GELU": ("approximate",),
+    "GLU": ("dim",),
+    "Hardshrink": ("lambd",),
+    "Hardsigmoid": (),
+    "Hardswish": (),
+    "Hardtanh": ("min_val", "max_val"),
+    "HingeEmbeddingLoss": ("margin", "reduction"),
     "HuberLoss": ("reduction", "delta"),
     "Identity": (),
+    "KLDivLoss": ("reduction", "log_target"),
     "L1Loss": ("reduction",),
     "GRU": RECURRENT,
     "LSTM": (*RECURRENT, "proj_size"),
     "LeakyReLU": ("negative_slope",),
     "Linear": ("in_features", "out_features"),
     "LogSigmoid": (),
+    "LogSoftmax": ("dim",),
     "MSELoss": ("reduction",),
     "Mish": (),
     **dict.fromkeys(("MaxPool1d", "MaxPool2d"), (*_WINDOWS, "dilation", "return_indices", "ceil_mode")),
     "ModuleList": (),
+    "MultiMarginLoss": ("p", "margin", "weight", "reduction"),
     "NLLLoss": ("weight", "ignore_index", "reduction"),
     "RNN": (*RECURRENT, "nonlinearity"),
+    "PReLU": ("num_parameters", "init"),
+    "PoissonNLLLoss": ("log_input", "full", "eps", "reduction"),
     "ReLU": (),
+    "ReLU6": (),
     "SELU": (),
     "Sequential": (),
     "SiLU": (),
     "Sigmoid": (),
     "SmoothL1Loss": ("reduction", "beta"),
     "SoftMarginLoss": ("reduction",),
+    "Softmax": ("dim",),
     "Softplus": ("beta", "threshold"),
+    "Softshrink": ("lambd",),
     "Softsign": (),
     "Tanh": (),
+    "Tanhshrink": (),
+    "Threshold": ("threshold", "value"),
 }
 """The classes that both libraries have, and those of their arguments that are kept as attributes."""
 
@@ -163,10 +180,9 @@ class _Conversion:
         arguments = {argument: self.values(getattr(module, argument)) for argument in ARGUMENTS[name]}
         if name in HAS_BIAS:
             arguments["bias"] = module.bias is not None
-        if name in HAS_BIAS or ARGUMENTS[name][: len(RECURRENT)] == RECURRENT:
-            held = next(iter((*module.parameters(), *module.buffers())), None)
-            if held is not None:
-                arguments["dtype"] = _dtype(held, self.target)
+        held = next(iter((*module.parameters(), *module.buffers())), None)
+        if held is not None and "dtype" in inspect.signature(getattr(nn, name)).parameters:
+            arguments["dtype"] = _dtype(held, self.target)
         return getattr(self.target, name)(**arguments)
 
 

@@ -72,6 +72,26 @@ def nll(draw: st.DrawFn) -> Case:
     return Case(arguments, tuple(batches), draw(seeds))
 
 
+@st.composite
+def multi_margin(draw: st.DrawFn) -> Case:
+    """One sample, or several."""
+    classes = draw(st.integers(1, 5))
+    arguments: dict[str, Any] = {
+        "reduction": draw(REDUCTIONS),
+        "p": draw(st.sampled_from([1, 2])),
+        "margin": draw(st.sampled_from([0.5, 1.0, 2.0])),
+    }
+    if draw(st.booleans()):
+        arguments["weight"] = np.abs(draw(arrays((classes,), ("normal",)))) + 0.1
+    batches = []
+    for _ in range(2):
+        around = draw(st.lists(sizes, max_size=1))
+        x = draw(arrays((*around, classes), ALL_KINDS))
+        rng = np.random.default_rng(draw(seeds))
+        batches.append((x, np.array(rng.integers(0, classes, around))))
+    return Case(arguments, tuple(batches), draw(seeds))
+
+
 def large_classes(rng: np.random.Generator) -> Case:
     """Many samples, of ten classes."""
     x = 3.0 * rng.normal(size=(10_240, 10))
@@ -117,5 +137,25 @@ CLASS_LOSSES = (
             ),
             Refusal("no class axis", "class axis", inputs=(np.array(1.0), np.array(0))),
         ),
+    ),
+    ModuleSpecification(
+        "MultiMarginLoss",
+        multi_margin(),
+        large_classes,
+        (
+            *COMMON,
+            Refusal("reduction", "'mean', 'sum' or 'none', got 'avg'", {"reduction": "avg"}, (X, LABELS)),
+            Refusal("power", "p must be 1 or 2, got 3", {"p": 3}),
+            Refusal("label too large", "target 4 is out of bounds", inputs=(X, np.array([0, 4, 1]))),
+            Refusal("label negative", "target -1 is out of bounds", inputs=(X, np.array([0, -1, 1]))),
+            Refusal("labels of another length", r"indices of shape \(3,\)", inputs=(X, np.array([0, 1]))),
+            Refusal("three axes", r"\(C,\) or \(n, C\)", inputs=(SPACE, LABELS)),
+            Refusal("floating labels", "integers, as target, got float64", inputs=(X, np.ones(3))),
+            Refusal(
+                "weight of another length", "does not fit 4 classes", {"weight": np.ones(3)}, (X, LABELS)
+            ),
+            Refusal("weight of two axes", r"one axis, got shape \(2, 2\)", {"weight": np.ones((2, 2))}),
+        ),
+        smooth=False,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,28 @@ def large_pair(rng: np.random.Generator) -> Case:
     return Case({"reduction": "none"}, ((x, rng.uniform(size=x.shape)),), int(rng.integers(2**31)))
 
 
+def signs_and_others(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """-1, 1 and, seldom meant, 0."""
+    return rng.choice([-1.0, 1.0, -1.0, 1.0, 0.0], shape)
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> Case:
+    """Counts, and rates or their logarithms."""
+    options = {"log_input": st.booleans(), "full": st.booleans(), "eps": st.sampled_from([1e-8, 0.1])}
+    case = draw(pairs(integers, ("normal", "ties"), **options))
+    batches = tuple((np.abs(x) + 0.1, np.abs(target) * 2) for x, target in case.batches)
+    return replace(case, batches=batches)
+
+
+def large_counts(rng: np.random.Generator) -> Case:
+    """Many elements, each with its own loss."""
+    x = rng.normal(size=(128, 100))
+    return Case(
+        {"reduction": "none"}, ((x, rng.poisson(np.exp(x)).astype(np.float64)),), int(rng.integers(2**31))
+    )
+
+
 def large_probabilities(rng: np.random.Generator) -> Case:
     """Many elements between 0 and 1."""
     x, target = rng.uniform(0.01, 0.99, (2, 128, 100))
@@ -129,6 +152,7 @@ def distance(
     *refusals: Refusal,
     deprecated_too: bool = True,
     smooth: bool = False,
+    targets: Any = integers,
     **options: st.SearchStrategy[Any],
 ) -> ModuleSpecification:
     """A loss of the difference of input and target, with these options."""
@@ -144,7 +168,9 @@ def distance(
             reason="PyTorch warns and broadcasts, which is hardly ever meant",
         ),
     )
-    return ModuleSpecification(name, pairs(**options), large_pair, (*common, *refusals), smooth=smooth)
+    return ModuleSpecification(
+        name, pairs(targets, **options), large_pair, (*common, *refusals), smooth=smooth
+    )
 
 
 LOSSES = (
@@ -169,6 +195,43 @@ LOSSES = (
         (*COMMON, REDUCTION, Refusal("shapes", r"\(3, 4\) and \(3, 5\)", inputs=(X, np.ones((3, 5))))),
         least_slope=1.0,
         least_value=1.0,
+    ),
+    distance(
+        "HingeEmbeddingLoss",
+        targets=signs_and_others,
+        margin=st.sampled_from([0.5, 1.0, 2.0]),
+    ),
+    ModuleSpecification(
+        "KLDivLoss",
+        pairs(
+            probabilities,
+            reductions=st.sampled_from(["batchmean", "sum", "none"]),  # of "mean" PyTorch warns
+            log_target=st.booleans(),
+        ),
+        large_pair,
+        (
+            *COMMON[:-1],
+            Refusal("a list", "takes an array, got list", {"reduction": "sum"}, ([1.0], [1.0])),
+            Refusal(
+                "reduction", "'mean', 'batchmean', 'sum' or 'none', got 'avg'", {"reduction": "avg"}, (X, X)
+            ),
+            Refusal("shapes", r"\(3, 4\) and \(3, 5\)", {"reduction": "sum"}, inputs=(X, np.ones((3, 5)))),
+            Refusal(
+                "shapes that broadcast",
+                r"one shape, got \(3, 4\) and \(3, 1\)",
+                {"reduction": "sum"},
+                (X, np.ones((3, 1))),
+                only=ShapeError,
+                reason="PyTorch broadcasts, which is hardly ever meant",
+            ),
+        ),
+    ),
+    ModuleSpecification(
+        "PoissonNLLLoss",
+        counts(),
+        large_counts,
+        (*COMMON, REDUCTION, Refusal("shapes", r"\(3, 4\) and \(3, 5\)", inputs=(X, np.ones((3, 5))))),
+        domain=(0.0, 3.0),
     ),
     ModuleSpecification(
         "BCELoss",

@@ -127,6 +127,8 @@ class ModuleSpecification:
         that vanishes is a difference of nearly equal numbers, as 1 - tanh(x)**2 for large x.
     least_value : float
         The same for values.
+    slope_tolerance : float, optional
+        Of gradients in float64, where PyTorch's own are less exact than the usual tolerance.
     domain : (float, float)
         Between which the first input must lie.
     """
@@ -139,6 +141,7 @@ class ModuleSpecification:
     smooth: bool = True
     least_slope: float = 0.0
     least_value: float = 0.0
+    slope_tolerance: float | None = None
     domain: tuple[float, float] = (-math.inf, math.inf)
 
     def inside(self, x: HostArray) -> HostArray:

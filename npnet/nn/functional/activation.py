@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from npnet.backend import Array
+from npnet import backend
+from npnet.backend import Array, DTypeLike
 from npnet.nn import activation as _activation
 from npnet.nn.activation import refuse_inplace
+from npnet.nn.activation.softmax import axis_of
 
-__all__ = ["celu", "elu", "leaky_relu", "mish", "relu", "selu", "silu"]
+__all__ = [
+    "celu",
+    "elu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "silu",
+    "softmax",
+    "threshold",
+]
 
 
 def relu(
@@ -122,3 +139,129 @@ def mish(
     """
     refuse_inplace("mish", inplace)
     return _activation.mish(input)
+
+
+def hardtanh(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    min_val: float = -1.0,
+    max_val: float = 1.0,
+    inplace: bool = False,
+) -> Array:
+    """Compute :class:`npnet.nn.Hardtanh`; only ``inplace=False`` is supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hardtanh(np.array([-5.0, 0.5]))
+    array([-1. ,  0.5])
+    """
+    refuse_inplace("hardtanh", inplace)
+    return _activation.hardtanh(input, min_val, max_val)
+
+
+def relu6(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    inplace: bool = False,
+) -> Array:
+    """Compute :class:`npnet.nn.ReLU6`; only ``inplace=False`` is supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relu6(np.array([-5.0, 7.0]))
+    array([0., 6.])
+    """
+    refuse_inplace("relu6", inplace)
+    return _activation.hardtanh(input, 0.0, 6.0)
+
+
+def hardsigmoid(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    inplace: bool = False,
+) -> Array:
+    """Compute :class:`npnet.nn.Hardsigmoid`; only ``inplace=False`` is supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hardsigmoid(np.array([-5.0, 0.0]))
+    array([0. , 0.5])
+    """
+    refuse_inplace("hardsigmoid", inplace)
+    return _activation.hardsigmoid(input)
+
+
+def hardswish(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    inplace: bool = False,
+) -> Array:
+    """Compute :class:`npnet.nn.Hardswish`; only ``inplace=False`` is supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hardswish(np.array([0.0, 5.0]))
+    array([0., 5.])
+    """
+    refuse_inplace("hardswish", inplace)
+    return _activation.hardswish(input)
+
+
+def threshold(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    threshold: float,
+    value: float,
+    inplace: bool = False,
+) -> Array:
+    """Compute :class:`npnet.nn.Threshold`; only ``inplace=False`` is supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> threshold(np.array([0.0, 5.0]), 1.0, 20.0)
+    array([20.,  5.])
+    """
+    refuse_inplace("threshold", inplace)
+    return _activation.threshold(input, threshold, value)
+
+
+def softmax(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: DTypeLike | None = None,
+) -> Array:
+    """Compute :class:`npnet.nn.Softmax`, of the input in `dtype` where one is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax(np.array([1e4, 1e4]), dim=0).round(4)
+    array([0.5, 0.5])
+    """
+    return _activation.Softmax(axis_of(input, dim, "softmax", _stacklevel - 1)).forward(
+        _as_type(input, dtype)
+    )
+
+
+def log_softmax(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: DTypeLike | None = None,
+) -> Array:
+    """Compute :class:`npnet.nn.LogSoftmax`, of the input in `dtype` where one is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_softmax(np.array([1e4, 1e4]), dim=0).round(4)
+    array([-0.6931, -0.6931])
+    """
+    return _activation.LogSoftmax(axis_of(input, dim, "log_softmax", _stacklevel - 1)).forward(
+        _as_type(input, dtype)
+    )
+
+
+def _as_type(x: Array, dtype: DTypeLike | None) -> Array:
+    return x if dtype is None else x.astype(backend.floating_dtype(dtype), copy=False)

@@ -10,11 +10,15 @@ from npnet.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    HingeEmbeddingLoss,
     HuberLoss,
+    KLDivLoss,
     L1Loss,
     Loss,
     MSELoss,
+    MultiMarginLoss,
     NLLLoss,
+    PoissonNLLLoss,
     SmoothL1Loss,
     SoftMarginLoss,
 )
@@ -23,10 +27,14 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "hinge_embedding_loss",
     "huber_loss",
+    "kl_div",
     "l1_loss",
     "mse_loss",
+    "multi_margin_loss",
     "nll_loss",
+    "poisson_nll_loss",
     "smooth_l1_loss",
     "soft_margin_loss",
 ]
@@ -221,3 +229,83 @@ def nll_loss(
     2.0
     """
     return NLLLoss(weight, size_average, ignore_index, reduce, reduction).forward(input, target)
+
+
+def kl_div(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    target: Array,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Array:
+    """Compute :class:`npnet.nn.KLDivLoss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kl_div(np.array([-2.0, -1.0]), np.array([1.0, 0.0]), reduction="sum").item()
+    2.0
+    """
+    return KLDivLoss(size_average, reduce, reduction, log_target).forward(input, target)
+
+
+def poisson_nll_loss(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    target: Array,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: None = None,
+    eps: float = 1e-8,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Compute :class:`npnet.nn.PoissonNLLLoss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> poisson_nll_loss(np.zeros(2), np.array([0.0, 3.0])).item()
+    1.0
+    """
+    return PoissonNLLLoss(log_input, full, size_average, eps, reduce, reduction).forward(input, target)
+
+
+def hinge_embedding_loss(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    target: Array,
+    margin: float = 1.0,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Compute :class:`npnet.nn.HingeEmbeddingLoss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hinge_embedding_loss(np.array([0.25, 0.25]), np.array([1.0, -1.0])).item()
+    0.5
+    """
+    return HingeEmbeddingLoss(margin, size_average, reduce, reduction).forward(input, target)
+
+
+def multi_margin_loss(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    target: Array,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Array | None = None,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Compute :class:`npnet.nn.MultiMarginLoss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> multi_margin_loss(np.array([2.0, 1.5, 0.0, 0.0]), np.array(0)).item()
+    0.125
+    """
+    return MultiMarginLoss(p, margin, weight, size_average, reduce, reduction).forward(input, target)

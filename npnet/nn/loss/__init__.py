@@ -11,6 +11,8 @@ from npnet.nn.loss.base import ElementwiseLoss, Loss
 from npnet.nn.loss.binary import BCELoss, BCEWithLogitsLoss, SoftMarginLoss
 from npnet.nn.loss.cross_entropy import CrossEntropyLoss
 from npnet.nn.loss.distance import HuberLoss, L1Loss, MSELoss, SmoothL1Loss
+from npnet.nn.loss.likelihood import KLDivLoss, PoissonNLLLoss
+from npnet.nn.loss.margin import HingeEmbeddingLoss, MultiMarginLoss
 from npnet.nn.loss.nll import NLLLoss
 
 __all__ = [
@@ -18,11 +20,15 @@ __all__ = [
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
     "ElementwiseLoss",
+    "HingeEmbeddingLoss",
     "HuberLoss",
+    "KLDivLoss",
     "L1Loss",
     "Loss",
     "MSELoss",
+    "MultiMarginLoss",
     "NLLLoss",
+    "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
 ]
