@@ -15,7 +15,7 @@ from npnet.training.comparison import compare_recipe
 from npnet.training.engine import Engine, Evaluation, Step
 from npnet.training.experiment import resume_recipe, run_recipe
 from npnet.training.interruption import Interrupted
-from npnet.training.model import MLP
+from npnet.training.model import CNN, MLP
 from npnet.training.numpy_engine import NumpyEngine
 from npnet.training.objective import (
     BinaryClassification,
@@ -31,6 +31,7 @@ from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import History, Trainer
 
 __all__ = [
+    "CNN",
     "MLP",
     "BinaryClassification",
     "Callback",

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Protocol
 
 from npnet import nn
+from npnet.errors import RecipeError
 from npnet.training.schema import flag, number, one_of, setting, several, whole
 
-__all__ = ["MLP", "MODELS"]
+__all__ = ["CNN", "MLP", "MODELS", "Model"]
 
 ACTIVATIONS = ("ReLU", "LeakyReLU", "Sigmoid", "Tanh")
+
+
+class Model(Protocol):
+    """A table that ``[model]`` can be."""
+
+    kind: ClassVar[str]
+    """What recipes call it."""
+
+    def build(self, inputs: int | tuple[int, ...], outputs: int) -> nn.Module:
+        """Make the network, with weights drawn from the stream ``init``.
+
+        Parameters
+        ----------
+        inputs : int or tuple of int
+            The shape of one row: ``(d,)`` or the number d for a table, ``(C, H, W)`` for pictures.
+        outputs : int
+            How many numbers it gives for a row.
+        """
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,6 @@ class MLP:
     def build(self, inputs: int | tuple[int, ...], outputs: int) -> nn.Sequential:
         """Make the network; weights are drawn from the stream ``init``.
 
-        `inputs` is the shape of one row, ``(d,)`` or the number d for a table, ``(C, H, W)`` for images.
-
         A ``Linear`` before ``BatchNorm1d`` has no bias: the mean takes any constant away, so the true
         gradient of such a bias is zero, and what Adam divides by its own size is rounding noise.  Two
         libraries would then drift apart by weights that do nothing.
@@ -79,5 +96,125 @@ def shape_of(inputs: int | tuple[int, ...]) -> tuple[int, ...]:
     return (inputs,) if isinstance(inputs, int) else inputs
 
 
-MODELS: dict[str, Any] = {cls.kind: cls for cls in (MLP,)}
-"""The tables that ``[model]`` can be, by ``kind``; each has ``build(shape of a row, outputs)``."""
+@dataclass(frozen=True)
+class CNN:
+    r"""A convolutional network: blocks that see ever larger parts of a picture, then a fully connected head.
+
+    A block is `convolutions` times ``Conv2d``, which keeps height and width, ``BatchNorm2d`` if `batch_norm`
+    and the activation; then pooling, and ``Dropout`` if `block_dropout` is positive.  The head averages each
+    channel over the picture if `global_pool`, flattens, and goes through `hidden` linear layers as an
+    :class:`MLP` does, with ``Dropout`` in front of every linear layer if `dropout` is positive.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Of each block.
+    convolutions : int
+        In each block.
+    kernel_size : int
+        Height and width of the windows.
+    pool : {"MaxPool2d", "AvgPool2d"}
+        A class of :mod:`npnet.nn`.
+    pool_size : int
+        Each block makes height and width smaller by this factor; what is left over at the border is not seen.
+    global_pool : bool
+        Whether the head sees the mean of each channel only, wherever in the picture something is.
+    hidden : tuple of int
+        Sizes of the head's hidden layers.
+    activation : {"ReLU", "LeakyReLU", "Sigmoid", "Tanh"}
+        A class of :mod:`npnet.nn`.
+    batch_norm : bool
+        Whether every layer but the last is normalised before its activation; it then has no bias, see
+        :meth:`MLP.build`.
+    dropout, block_dropout : float
+        Probabilities of zero, from 0 up to but not including 1.
+
+    Examples
+    --------
+    >>> CNN(channels=(8, 16), hidden=(32,), dropout=0.5).build((1, 28, 28), outputs=10)
+    Sequential(
+      (0): Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), padding='same', bias=False)
+      (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (2): ReLU()
+      (3): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+      (4): Conv2d(8, 16, kernel_size=(3, 3), stride=(1, 1), padding='same', bias=False)
+      (5): BatchNorm2d(16, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (6): ReLU()
+      (7): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+      (8): Flatten(start_dim=1, end_dim=-1)
+      (9): Dropout(p=0.5)
+      (10): Linear(in_features=784, out_features=32, bias=False)
+      (11): BatchNorm1d(32, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (12): ReLU()
+      (13): Dropout(p=0.5)
+      (14): Linear(in_features=32, out_features=10, bias=True)
+    )
+    """
+
+    kind: ClassVar[str] = "cnn"
+
+    channels: tuple[int, ...] = setting(several(whole(1)))
+    convolutions: int = setting(whole(1), 1)
+    kernel_size: int = setting(whole(1), 3)
+    pool: str = setting(one_of("MaxPool2d", "AvgPool2d"), "MaxPool2d")
+    pool_size: int = setting(whole(1), 2)
+    global_pool: bool = setting(flag, False)
+    hidden: tuple[int, ...] = setting(several(whole(1)), ())
+    activation: str = setting(one_of(*ACTIVATIONS), "ReLU")
+    batch_norm: bool = setting(flag, True)
+    dropout: float = setting(number(0.0, below=1.0), 0.0)
+    block_dropout: float = setting(number(0.0, below=1.0), 0.0)
+
+    def build(self, inputs: int | tuple[int, ...], outputs: int) -> nn.Sequential:
+        """Make the network for pictures of the shape ``(C, H, W)``; weights are drawn from ``init``.
+
+        Raises
+        ------
+        RecipeError
+            If rows are no pictures, or nothing of a picture is left after the last block.
+        """
+        shape = shape_of(inputs)
+        if len(shape) != 3:
+            raise RecipeError(
+                f"model.kind='cnn' takes pictures, a row of the shape (C, H, W), got {shape}: take 'mlp'"
+            )
+        size, height, width = shape
+        layers: list[nn.Module] = []
+        for wide in self.channels:
+            for _ in range(self.convolutions):
+                layers.append(
+                    nn.Conv2d(size, wide, self.kernel_size, padding="same", bias=not self.batch_norm)
+                )
+                if self.batch_norm:
+                    layers.append(nn.BatchNorm2d(wide))
+                layers.append(getattr(nn, self.activation)())
+                size = wide
+            height, width = height // self.pool_size, width // self.pool_size
+            layers.append(getattr(nn, self.pool)(self.pool_size))
+            if self.block_dropout > 0.0:
+                layers.append(nn.Dropout(self.block_dropout))
+        if min(height, width) < 1:
+            raise RecipeError(
+                f"model.channels: {len(self.channels)} blocks that make pictures {self.pool_size} times "
+                f"smaller leave nothing of {shape[1]} by {shape[2]} pixels; take fewer"
+            )
+        if self.global_pool:
+            layers.append(nn.AvgPool2d((height, width)))
+            height = width = 1
+        layers.append(nn.Flatten())
+        size *= height * width
+        for wide in self.hidden:
+            if self.dropout > 0.0:
+                layers.append(nn.Dropout(self.dropout))
+            layers.append(nn.Linear(size, wide, bias=not self.batch_norm))
+            if self.batch_norm:
+                layers.append(nn.BatchNorm1d(wide))
+            layers.append(getattr(nn, self.activation)())
+            size = wide
+        if self.dropout > 0.0:
+            layers.append(nn.Dropout(self.dropout))
+        return nn.Sequential(*layers, nn.Linear(size, outputs))
+
+
+MODELS: dict[str, type[Model]] = {cls.kind: cls for cls in (MLP, CNN)}
+"""The tables that ``[model]`` can be, by ``kind``."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from npnet import data, optim, regularization
 from npnet.errors import ArgumentError, RecipeError
 from npnet.nn.parameter import Parameter
-from npnet.training.model import MLP, MODELS
+from npnet.training.model import MODELS, Model
 from npnet.training.objective import LOSSES, Classification, Objective, objective_class
 from npnet.training.schema import (
     Choice,
@@ -281,7 +281,7 @@ class Recipe:
 
     name: str = setting(identifier)
     data: DataSettings = setting(table(DataSettings))
-    model: MLP = setting(variant(MODELS))
+    model: Model = setting(variant(MODELS))
     optimizer: Choice = setting(choice(named(OPTIMIZERS), _optimizer, given=("params",)))
     training: TrainingSettings = setting(table(TrainingSettings))
     description: str = setting(text, "")
