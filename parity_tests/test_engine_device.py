@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from npnet import manual_seed
-from npnet.data.standardized_images import StandardizedImages
+from npnet.data import Dataset, Split
 from npnet.random import Generator
-from npnet.training import Classification, KeepWeights, NumpyEngine, StopAtNaN, Task, Trainer, load_recipe
+from npnet.training import KeepWeights, NumpyEngine, StopAtNaN, Trainer, load_recipe, make_task
 from parity_tests import strict_device
 
 OVERRIDES = (
@@ -21,42 +21,43 @@ OVERRIDES = (
     "regularization.clip_grad_norm=1",
     "regularization.clip_grad_value=0.1",
     "regularization.label_smoothing=0.1",
+    "regularization.class_weight=[1.0, 2.0, 0.5]",
 )
+CASES = {
+    "fully connected": (),
+    "convolutional, pictures moved": (
+        'model={kind = "cnn", channels = [4], hidden = [6]}',
+        'regularization.augmentation=["RandomQuarterTurn", "RandomHorizontalFlip", '
+        '{kind = "RandomShift", pixels = 1}, {kind = "RandomRotation", degrees = 20}]',
+    ),
+}
 
 
-@pytest.fixture
-def make_task():
+@pytest.fixture(params=CASES.values(), ids=CASES)
+def new_task(request):
     images = Generator(0).randint(0, 256, (60, 5, 5)).astype(np.uint8)
-    features = StandardizedImages().fit(images, np.arange(60) % 3)
+    dataset = Dataset("mnist", images, np.arange(60) % 3, ("a", "b", "c"), np.arange(60))
+    split = Split(np.arange(40), np.arange(40, 60), np.arange(0))
 
     def make():
         manual_seed(0)
-        recipe = load_recipe("mnist", OVERRIDES)
-        return Task(
-            recipe=recipe,
-            model=recipe.model.build(features.shape, 3),
-            inputs=images,
-            targets=np.arange(60) % 3,
-            rows={"train": np.arange(40), "validation": np.arange(40, 60), "test": np.arange(0)},
-            transform=features.transform,
-            objective=Classification(weight=np.array([1.0, 2.0, 0.5])),
-        )
+        return make_task(load_recipe("mnist", [*OVERRIDES, *request.param]), dataset, split)[0]
 
     return make
 
 
-def test_a_step_does_not_wait_for_the_device(make_task):
-    engine = NumpyEngine(make_task(), device="strict")
+def test_a_step_does_not_wait_for_the_device(new_task):
+    engine = NumpyEngine(new_task(), device="strict")
     with strict_device.count_synchronisations() as waits:
         for _ in range(2):
             engine.train_batch(np.arange(16))
     assert waits == []
 
 
-def test_a_run_is_the_host_s(make_task):
+def test_a_run_is_the_host_s(new_task):
     histories, weights = [], []
     for device in ("cpu", "strict"):
-        engine = NumpyEngine(make_task(), device=device)
+        engine = NumpyEngine(new_task(), device=device)
         frame = Trainer(engine, [StopAtNaN(), KeepWeights()]).fit().frame
         histories.append(frame.drop(columns=["seconds", "rows_per_second"]))
         weights.append(engine.state_dict())

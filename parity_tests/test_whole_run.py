@@ -81,6 +81,10 @@ CASES = {
             'interpolation = "bilinear"}, {kind = "RandomShift", pixels = 1}]',
         ],
     ),
+    "convolutions": (
+        "mnist-cnn",
+        ["model.channels=[4, 6]", "training.epochs=2", "training.batch_size=32"],
+    ),
     "SGD, elastic net, clipped norm": (
         "digits",
         [

@@ -28,6 +28,7 @@ def test_a_written_recipe_is_read_back_as_it_was(name, tmp_path):
 
 def test_the_recipes_of_the_issue_are_there():
     assert {"galaxies", "galaxies-sdss", "mnist", "fashion-mnist", "digits"} <= set(recipe_names())
+    assert {"galaxy-images", "mnist-cnn"} <= set(recipe_names())
 
 
 def test_mnist_is_the_network_that_the_figures_are_stated_for():
@@ -74,7 +75,7 @@ def test_a_misspelt_key_is_refused_and_the_right_one_named(data):
         ("model.dropout=nan", "model.dropout must be a number"),
         ("model.hidden=64", "model.hidden must be a list"),
         ("model.hidden=[64, 0]", r"model.hidden\[1\] must be a whole number, 1 or more"),
-        ("model.kind=cnn", "model.kind must be one of mlp"),
+        ("model.kind=tree", "model.kind must be one of mlp, cnn"),
         ("data.dataset=galxies", "did you mean 'galaxies'"),
         ("data.validation=1", "data.validation must be a number, 0 or more and below 1"),
         ("data.validation=0", "early_stopping watches validation_loss, and there is no validation part"),
