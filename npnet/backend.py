@@ -33,9 +33,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.engine.choice import ENGINES, engine, fuse_for, set_engine
 from npnet.errors import DeviceError, DtypeError
 
 __all__ = [
+    "ENGINES",
     "Array",
     "DTypeLike",
     "Device",
@@ -43,12 +45,14 @@ __all__ = [
     "check_device",
     "default_dtype",
     "device_of",
+    "engine",
     "floating_dtype",
     "is_array",
     "memory_info",
     "ndimage",
     "register_device",
     "set_default_dtype",
+    "set_engine",
     "special",
     "to_device",
     "to_host",
@@ -173,6 +177,7 @@ def _load_cupy() -> Device:
         uniform_source,
     )
     register_device(device)
+    fuse_for(cupy)
     return device
 
 

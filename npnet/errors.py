@@ -23,6 +23,7 @@ __all__ = [
     "DtypeMismatchError",
     "FetchError",
     "LockedError",
+    "EngineError",
     "NonFiniteError",
     "NpnetError",
     "OutputError",
@@ -97,6 +98,12 @@ class TargetError(NpnetError, ValueError, IndexError, RuntimeError):
 
     PyTorch raises IndexError in most losses, RuntimeError in some.
     """
+class EngineError(NpnetError, ImportError, RuntimeError):
+    """The engine that was asked for is not installed."""
+
+
+class TargetError(NpnetError, ValueError, IndexError):
+    """A label or target lies outside the range that the loss accepts."""
 
 
 class BackwardError(NpnetError, RuntimeError):

@@ -6,14 +6,16 @@ arrays of state, changed in place; see :mod:`npnet.optim.sgd` for one that reads
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from npnet.backend import Array
+from npnet.engine.choice import rule_runner
 
-__all__ = ["BLOCK_BYTES", "Rule", "kernel_of", "run_blocks"]
+__all__ = ["BLOCK_BYTES", "Rule", "kernel_of", "run_kernel"]
 
 BLOCK_BYTES = 65_536
 """What a rule is given at a time of each array on the host.
@@ -25,6 +27,7 @@ same memory out again: at twice the size the C library fetches fresh pages from 
 Rule = Callable[..., Any]
 
 
+@functools.lru_cache(maxsize=256)
 def kernel_of(rule: Rule, maximize: bool, decays: bool, decoupled: bool) -> Rule:
     r"""Put in front of a rule what all optimizers share.
 
@@ -32,21 +35,29 @@ def kernel_of(rule: Rule, maximize: bool, decays: bool, decoupled: bool) -> Rule
     + \lambda p`, or shrinks the parameter by :math:`1 - \eta \lambda` (decoupled).
     """
 
-    def kernel(p: Array, g: Array, shrink: float, *state_and_constants: Any) -> None:
+    def kernel(p: Array, g: Array, shrink: float, *state_and_constants: Any) -> Any:
         if maximize:
             g = -g
         if decays and decoupled:
             p *= shrink
         elif decays:
             g = g + shrink * p
-        rule(p, g, *state_and_constants)
+        return rule(p, g, *state_and_constants)
 
     return kernel
 
 
-def run_blocks(kernel: Rule, arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-    """Call ``kernel(p, g, shrink, *state, *constants)`` on flat arrays, on the host block by block."""
+def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+    """Call ``kernel(p, g, shrink, *state, *constants)`` on flat arrays.
+
+    An engine, or a GPU, takes them whole; NumPy block by block.
+    """
     shrink, *numbers = constants
+    runner = rule_runner(kernel, rule, arrays[0])
+    if runner is not None:
+        p, g, *state = arrays
+        if runner(p, g, shrink, *state, *numbers):
+            return
     size = arrays[0].size
     block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
     for first in range(0, size, block):

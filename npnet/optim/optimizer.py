@@ -20,7 +20,7 @@ from npnet import backend
 from npnet.backend import Array
 from npnet.errors import ArgumentError, ArgumentMissingError, ArgumentTypeError, DtypeError, StateError
 from npnet.nn.parameter import Arena, Parameter, Run, house, runs
-from npnet.optim.kernel import Rule, kernel_of, run_blocks
+from npnet.optim.kernel import Rule, kernel_of, run_kernel
 from npnet.optim.options import IMPLEMENTATION_OPTIONS, check_range, plain
 from npnet.optim.state import Numbers, Shelf, State
 
@@ -87,7 +87,6 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._state = State()
         self._plan: _Plan | None = None
-        self._kernels: dict[tuple[Rule, bool, bool, bool], Rule] = {}
         if isinstance(params, Parameter) or not isinstance(params, Iterable):
             raise ArgumentTypeError(
                 f"{type(self).__name__} takes an iterable of parameters, such as model.parameters() or "
@@ -216,11 +215,10 @@ class Optimizer:
         state = [shelf.array(name, values)[start:stop] for name in names]
         decay, decoupled = group.get("weight_decay", 0.0), self.decoupled(group)
         shrink = 1.0 - group["lr"] * decay if decoupled else decay
-        key = (self.rule(group, int(numbers["step"])), group["maximize"], decay != 0.0, decoupled)
-        if key not in self._kernels:
-            self._kernels[key] = kernel_of(*key)
-        constants = self.constants(group, numbers)
-        run_blocks(self._kernels[key], (values, run.gradients, *state), (shrink, *constants))
+        rule = self.rule(group, int(numbers["step"]))
+        kernel = kernel_of(rule, group["maximize"], decay != 0.0, decoupled)
+        constants = (shrink, *self.constants(group, numbers))
+        run_kernel(kernel, rule, (values, run.gradients, *state), constants)
 
     def _rows(self) -> list[_Row]:
         """What this step walks; found anew only if a gradient came or went, or a parameter moved."""
@@ -379,7 +377,7 @@ class Optimizer:
         return numbers, arrays
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plan": None, "_kernels": {}}
+        return {**self.__dict__, "_plan": None}
 
     def __repr__(self) -> str:
         lines = []

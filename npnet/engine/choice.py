@@ -1,0 +1,137 @@
+"""Which engine runs the formulas: NumPy, or Numba where it is installed and asked for.
+
+The engine is chosen with :func:`set_engine`, the environment variable ``NPNET_ENGINE``, or ``npnet train --engine``.
+Whatever is chosen, a formula is the same text; an engine only decides what executes it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from npnet.engine.formula import Formula, formulas
+from npnet.errors import ArgumentError, EngineError
+
+__all__ = ["ENGINES", "adopt", "engine", "fuse_for", "rule_runner", "set_engine"]
+
+ENGINES = ("numpy", "numba")
+"""Names that :func:`set_engine` takes."""
+
+VARIABLE = "NPNET_ENGINE"
+
+_numba: ModuleType | None = None  # npnet.engine.numba_engine while it is chosen
+_fusion: Any = None  # npnet.engine.fusion.Fusion once CuPy is there
+_pending = os.environ.get(VARIABLE) or None  # asked for by the environment, and not looked at yet
+
+
+def engine() -> str:
+    """The name of the engine that runs the formulas.
+
+    Raises
+    ------
+    ArgumentError, EngineError
+        If the environment asks for one that does not exist, or is not installed.
+
+    Examples
+    --------
+    >>> from npnet import backend
+    >>> backend.engine() in backend.ENGINES
+    True
+    """
+    if _pending is not None:
+        set_engine(_pending)
+    return "numpy" if _numba is None else "numba"
+
+
+def set_engine(name: str) -> None:
+    """Choose what runs the formulas, from now on.
+
+    Parameters
+    ----------
+    name : {"numpy", "numba"}
+        ``"numba"`` (``pip install 'npnet[fast]'``) compiles them; the machine code is kept in the user's cache, so that
+        only the first process that needs a formula compiles it, and says so.  Layers and optimizers that exist already
+        follow.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such engine.
+    EngineError
+        If Numba is not installed.
+
+    Examples
+    --------
+    >>> from npnet import backend
+    >>> before = backend.engine()
+    >>> backend.set_engine("numpy")
+    >>> backend.engine()
+    'numpy'
+    >>> backend.set_engine(before)
+    """
+    global _numba, _pending
+    if name not in ENGINES:
+        source = f" (from {VARIABLE})" if name == _pending else ""
+        raise ArgumentError(f"there is no engine {name!r}{source}; there are {', '.join(map(repr, ENGINES))}")
+    if name == "numpy":
+        chosen = None
+    else:
+        try:
+            chosen = importlib.import_module("npnet.engine.numba_engine")
+        except ImportError as error:
+            raise EngineError(
+                f"engine {name!r} needs Numba, which cannot be imported ({error}): pip install 'npnet[fast]', or "
+                "stay with engine 'numpy'"
+            ) from error
+    _numba, _pending = chosen, None
+    for formula in tuple(formulas):
+        adopt(formula)
+
+
+def adopt(formula: Formula) -> None:
+    """Let the chosen engine run a formula; nothing is compiled before the first call."""
+    if _pending is not None:
+        formula.run = _first_call(formula)
+        return
+    formula.run = formula.function if _numba is None else _numba.formula_runner(formula.function)
+    if _fusion is not None:
+        formula.run = _fusion.formula_runner(formula.function, formula.run)
+
+
+def _first_call(formula: Formula) -> Callable[..., Any]:
+    """What looks at the environment's wish when it first matters, not when npnet is imported."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        engine()
+        return formula.run(*args, **kwargs)
+
+    return run
+
+
+def rule_runner(
+    kernel: Callable[..., Any], rule: Callable[..., Any], array: Any
+) -> Callable[..., bool] | None:
+    """What runs an update rule over whole flat arrays like `array`; None where NumPy does, block by block.
+
+    It is called as the kernel is, and says whether it did.
+    """
+    if _fusion is not None and _fusion.takes(array):
+        runner: Callable[..., bool] = _fusion.rule_runner(kernel)
+        return runner
+    if engine() == "numba" and _numba is not None and _numba.takes(array):
+        runner = _numba.rule_runner(kernel, rule)
+        return runner
+    return None
+
+
+def fuse_for(cupy: ModuleType) -> None:
+    """Make single kernels of formulas and rules for CuPy's arrays; called when CuPy is first used."""
+    global _fusion
+    from npnet.engine.fusion import Fusion
+
+    _fusion = Fusion(cupy)
+    for formula in tuple(formulas):
+        adopt(formula)

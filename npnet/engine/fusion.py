@@ -1,0 +1,81 @@
+"""Single kernels for CuPy's arrays: ``cupy.fuse`` of the very same formulas and rules.
+
+CuPy traces a function with stand-ins for arrays and makes one kernel of all that was done to them.  Tracing does not go
+through NumPy's dispatch, so the function is given ``cupy`` under the name ``np``; nothing else changes.  Options that
+branch are closed over, so that a trace sees one way only.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+__all__ = ["Fusion", "with_module"]
+
+
+def with_module(function: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
+    """The same function with another module under the name ``np``, in it and in the functions that it closes over.
+
+    Examples
+    --------
+    >>> import math, numpy as np
+    >>> with_module(eval("lambda x: np.sqrt(x)", {"np": np}), math)(4)
+    2.0
+    """
+    inner = getattr(function, "__wrapped__", function)
+    cells = tuple(
+        types.CellType(with_module(cell.cell_contents, module))
+        if isinstance(cell.cell_contents, types.FunctionType)
+        else cell
+        for cell in inner.__closure__ or ()
+    )
+    namespace = {**inner.__globals__, "np": module}
+    return types.FunctionType(inner.__code__, namespace, inner.__name__, inner.__defaults__, cells or None)
+
+
+class Fusion:
+    """Makes kernels with one CuPy.
+
+    Parameters
+    ----------
+    cupy : module
+    """
+
+    def __init__(self, cupy: ModuleType) -> None:
+        self._cupy = cupy
+
+    def takes(self, array: Any) -> bool:
+        """Whether an array is CuPy's."""
+        return isinstance(array, self._cupy.ndarray)
+
+    def formula_runner(self, function: Callable[..., Any], on_host: Callable[..., Any]) -> Callable[..., Any]:
+        """What to call instead of a formula: a kernel for CuPy's arrays, `on_host` for all others."""
+        kernel = self._fused(function)
+        array_type = self._cupy.ndarray
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if isinstance(args[0], array_type) and not kwargs:
+                return kernel(*args)
+            return on_host(*args, **kwargs)
+
+        return run
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019 (one Fusion a process)
+    def rule_runner(self, kernel: Callable[..., Any]) -> Callable[..., bool]:
+        """The update of whole flat arrays in place, ``run(p, g, shrink, *state, *constants)``."""
+        fused = self._fused(kernel)
+
+        def run(*args: Any) -> bool:
+            fused(*args)
+            return True
+
+        return run
+
+    def _fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        kernel: Callable[..., Any] = self._cupy.fuse(kernel_name=f"npnet_{function.__name__}")(
+            with_module(function, self._cupy)
+        )
+        return kernel
