@@ -1,7 +1,7 @@
 """Which engine runs the formulas: NumPy, or Numba where it is installed and asked for.
 
-The engine is chosen with :func:`set_engine`, the environment variable ``NPNET_ENGINE``, or ``npnet train --engine``.
-Whatever is chosen, a formula is the same text; an engine only decides what executes it.
+The engine is chosen with :func:`set_engine`, the environment variable ``NPNET_ENGINE``, or ``npnet train
+--engine``.  Whatever is chosen, a formula is the same text; an engine only decides what executes it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import os
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from npnet.engine.formula import Formula, formulas
 from npnet.errors import ArgumentError, EngineError
@@ -52,9 +52,9 @@ def set_engine(name: str) -> None:
     Parameters
     ----------
     name : {"numpy", "numba"}
-        ``"numba"`` (``pip install 'npnet[fast]'``) compiles them; the machine code is kept in the user's cache, so that
-        only the first process that needs a formula compiles it, and says so.  Layers and optimizers that exist already
-        follow.
+        ``"numba"`` (``pip install 'npnet[fast]'``) compiles them; the machine code is kept in the user's
+        cache, so that only the first process that needs a formula compiles it, and says so.  Layers and
+        optimizers that exist already follow.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def set_engine(name: str) -> None:
             chosen = importlib.import_module("npnet.engine.numba_engine")
         except ImportError as error:
             raise EngineError(
-                f"engine {name!r} needs Numba, which cannot be imported ({error}): pip install 'npnet[fast]', or "
-                "stay with engine 'numpy'"
+                f"engine {name!r} needs Numba, which cannot be imported ({error}): pip install "
+                "'npnet[fast]', or stay with engine 'numpy'"
             ) from error
     _numba, _pending = chosen, None
     for formula in tuple(formulas):
@@ -119,11 +119,9 @@ def rule_runner(
     It is called as the kernel is, and says whether it did.
     """
     if _fusion is not None and _fusion.takes(array):
-        runner: Callable[..., bool] = _fusion.rule_runner(kernel)
-        return runner
+        return cast("Callable[..., bool]", _fusion.rule_runner(kernel))
     if engine() == "numba" and _numba is not None and _numba.takes(array):
-        runner = _numba.rule_runner(kernel, rule)
-        return runner
+        return cast("Callable[..., bool]", _numba.rule_runner(kernel, rule))
     return None
 
 

@@ -1,7 +1,7 @@
 """Formulas that an engine may run: elementwise functions of arrays, under their own names.
 
-``@elementwise`` leaves a function what it is, a few lines of NumPy.  Called, it runs as it stands, or as the engine
-that was chosen makes of the very same text (:mod:`npnet.engine.choice`).
+``@elementwise`` leaves a function what it is, a few lines of NumPy.  Called, it runs as it stands, or as the
+engine that was chosen makes of the very same text (:mod:`npnet.engine.choice`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ __all__ = ["Formula", "elementwise", "formulas"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-formulas: weakref.WeakSet[Formula]
-"""All that there are; an engine walks them when it is chosen."""
-
 
 class Formula:
     """A function and what runs it.
@@ -25,8 +22,9 @@ class Formula:
     Parameters
     ----------
     function : callable
-        Of arrays and numbers.  The first argument is an array; the others have its shape, or that of its last axis, or
-        are numbers.  It returns one array of that shape, or a tuple of them, and changes none of its arguments.
+        Of arrays and numbers.  The first argument is an array; the others have its shape, or that of its last
+        axis, or are numbers.  It returns one array of that shape, or a tuple of them, and changes none of its
+        arguments.
 
     Attributes
     ----------
@@ -41,7 +39,8 @@ class Formula:
         self.run: Callable[..., Any] = function
 
 
-formulas = weakref.WeakSet()
+formulas: weakref.WeakSet[Formula] = weakref.WeakSet()
+"""All that there are; an engine walks them when it is chosen."""
 
 
 def elementwise(function: F) -> F:

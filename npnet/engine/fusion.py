@@ -1,8 +1,8 @@
 """Single kernels for CuPy's arrays: ``cupy.fuse`` of the very same formulas and rules.
 
-CuPy traces a function with stand-ins for arrays and makes one kernel of all that was done to them.  Tracing does not go
-through NumPy's dispatch, so the function is given ``cupy`` under the name ``np``; nothing else changes.  Options that
-branch are closed over, so that a trace sees one way only.
+CuPy traces a function with stand-ins for arrays and makes one kernel of all that was done to them.  Tracing
+does not go through NumPy's dispatch, so the function is given ``cupy`` under the name ``np``; nothing else
+changes.  Options that branch are closed over, so that a trace sees one way only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Fusion", "with_module"]
 
 
 def with_module(function: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
-    """The same function with another module under the name ``np``, in it and in the functions that it closes over.
+    """The same function with another module under the name ``np``, in it and in what it closes over.
 
     Examples
     --------
@@ -57,13 +57,13 @@ class Fusion:
         array_type = self._cupy.ndarray
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            if isinstance(args[0], array_type) and not kwargs:
+            if not kwargs and isinstance(args[0], array_type):
                 return kernel(*args)
             return on_host(*args, **kwargs)
 
         return run
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019 (one Fusion a process)
+    @functools.cache  # noqa: B019 (one Fusion a process)
     def rule_runner(self, kernel: Callable[..., Any]) -> Callable[..., bool]:
         """The update of whole flat arrays in place, ``run(p, g, shrink, *state, *constants)``."""
         fused = self._fused(kernel)

@@ -1,8 +1,9 @@
 """The Numba engine: one loop of machine code for each formula and each update rule.
 
-The loop is made of the formula's own text (:mod:`npnet.engine.scalar`), with numbers in the arrays' dtype, division as
-NumPy does it and no reordering, so that the results are NumPy's to the last bit.  What the loop cannot take (another
-device, mixed dtypes, shapes that broadcast in another way) goes to the formula as it stands.
+The loop is made of the formula's own text (:mod:`npnet.engine.scalar`), with numbers in the arrays' dtype,
+division as NumPy does it and no reordering, so that the results are NumPy's to the last bit.  What the loop
+cannot take (another device, mixed dtypes, shapes that broadcast in another way) goes to the formula as it
+stands.
 
 The text of each loop is written into the user's cache, and beside it Numba keeps the machine code.
 """
@@ -14,7 +15,7 @@ import hashlib
 import logging
 import sys
 import tempfile
-import types as types_of_python
+import types as python_types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ __all__ = ["formula_runner", "rule_runner", "takes"]
 
 logger = logging.getLogger("npnet")
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+OPTIONS: Any = {"error_model": "numpy", "nogil": True}
 """Division by zero gives infinity, as in NumPy; other threads may run."""
 
 
@@ -160,9 +161,9 @@ def _kinds(args: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., bool]:
-    """The update of whole flat arrays in place, ``run(p, g, shrink, *state, *constants)``; whether it was done."""
+    """The update of whole flat arrays in place, ``run(p, g, shrink, *state, *constants)``; whether it was."""
     try:
         loop = _compiled(rule.__qualname__, _rule_source(kernel, rule))
     except NotScalar:
@@ -236,14 +237,10 @@ def _literals(text: ScalarText, first: str) -> list[str]:
 
 
 def _compiled(name: str, source: str) -> Callable[..., Any]:
-    """The function ``entry`` of a text, compiled when it is called; kept between processes where that is possible."""
+    """The function ``entry`` of a text, compiled when called; kept between processes where it can be."""
     path, new = _cached_text(name, source)
-    module = types_of_python.ModuleType(
-        f"npnet_engine.{name}" if path is None else f"npnet_engine.{path.stem}"
-    )
-    sys.modules[module.__name__] = (
-        module  # where Numba looks for it when it takes machine code from the cache
-    )
+    module = python_types.ModuleType(f"npnet_engine.{name if path is None else path.stem}")
+    sys.modules[module.__name__] = module  # where Numba looks for it when it loads machine code
     vars(module).update(np=np, inner=numba.njit(**OPTIONS), operand=operand, element=element, put=put)
     exec(compile(source, str(path or f"<npnet engine: {name}>"), "exec"), vars(module))
     if new:

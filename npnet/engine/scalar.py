@@ -1,7 +1,7 @@
 """The text of an elementwise function of arrays, as a function of numbers.
 
-A formula says what happens to every element.  A compiler that makes one loop of it wants the same said of one element;
-the text differs in what belongs to arrays alone, and that is all that is changed here:
+A formula says what happens to every element.  A compiler that makes one loop of it wants the same said of one
+element; the text differs in what belongs to arrays alone, and that is all that is changed here:
 
 ============================= ===============================
 of arrays                     of one element
@@ -15,7 +15,7 @@ of arrays                     of one element
 ``np.positive(a)``            ``a``
 ============================= ===============================
 
-and literal numbers become arguments, so that they can have the arrays' dtype, as NumPy gives it to them (NEP 50).
+and literal numbers become arguments, so that they can have the arrays' dtype, as NumPy has it (NEP 50).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def scalar_text(function: Callable[..., Any]) -> ScalarText:
 
     Examples
     --------
-    >>> from npnet.nn.activation import relu_backward
+    >>> from npnet.nn.activation.rectifiers import relu_backward
     >>> print(scalar_text(relu_backward).source)
     def relu_backward(g, y, literal0):
         return g * (y > literal0)
@@ -110,11 +110,12 @@ class _Rewrite(ast.NodeTransformer):
         self.literals: list[float] = []
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        if type(node.value) not in (int, float):
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             return node
-        if node.value not in self.literals:
-            self.literals.append(node.value)
-        return ast.Name(f"literal{self.literals.index(node.value)}", ast.Load())
+        if value not in self.literals:
+            self.literals.append(value)
+        return ast.Name(f"literal{self.literals.index(value)}", ast.Load())
 
     def visit_Assign(self, node: ast.Assign) -> ast.Assign:
         target = node.targets[0]

@@ -9,6 +9,7 @@ import numpy as np
 from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array
+from npnet.engine import elementwise
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
 from npnet.nn.module import Module
@@ -24,8 +25,13 @@ def masked(x: Array, keep: Array, p: float) -> Array:
     >>> masked(np.array([1.0, 2.0]), np.array([True, False]), 0.5)
     array([2., 0.])
     """
+    return _masked(x, keep, 0.0 if p == 1.0 else 1.0 / (1.0 - p))
+
+
+@elementwise
+def _masked(x: Array, keep: Array, scale: float) -> Array:
     y = x * keep
-    y *= 0.0 if p == 1.0 else 1.0 / (1.0 - p)
+    y *= scale
     return y
 
 

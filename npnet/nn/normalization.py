@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
+from npnet.engine import elementwise
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
@@ -26,6 +27,51 @@ def channel_sums(x: Array) -> Array:
 def along_channels(statistic: Array, x: Array) -> Array:
     """Give an array of shape ``(c,)`` the axes to broadcast against `x`."""
     return statistic if x.ndim == 2 else statistic[:, None]
+
+
+@elementwise
+def deviations(x: Array, mean: Array) -> tuple[Array, Array]:
+    r"""Compute :math:`x - \mu`, and its square."""
+    centred = x - mean
+    return centred, centred * centred
+
+
+@elementwise
+def inverse_deviation(variance: Array, eps: float) -> Array:
+    r"""Compute :math:`1 / \sqrt{\sigma^2 + \epsilon}`."""
+    return 1 / np.sqrt(variance + eps)
+
+
+@elementwise
+def scaled_and_shifted(centred: Array, scale: Array, shift: Array) -> Array:
+    r"""Compute :math:`s (x - \mu) + \beta`."""
+    y = centred * scale
+    y += shift
+    return y
+
+
+@elementwise
+def three_terms(g: Array, centred: Array, slope: Array, mean_g: Array, scale: Array) -> Array:
+    """Put the three terms of the gradient by the input together."""
+    grad_input = centred * slope
+    grad_input += g
+    grad_input -= mean_g
+    grad_input *= scale
+    return grad_input
+
+
+@elementwise
+def moved(
+    running_mean: Array,
+    running_var: Array,
+    mean: Array,
+    variance: Array,
+    keep: float,
+    share: float,
+    bessel: float,
+) -> tuple[Array, Array]:
+    """Move running statistics towards a batch's, the variance with Bessel's correction."""
+    return running_mean * keep + share * mean, running_var * keep + share * (variance * bessel)
 
 
 def batch_norm(
@@ -47,13 +93,14 @@ def batch_norm(
     m = x.size // x.shape[1]
     if mean is None:
         mean = channel_sums(x) / m  # mu
-    centred = x - along_channels(mean, x)
     if variance is None:
-        variance = channel_sums(centred * centred) / m  # sigma^2
-    inverse_std = 1 / np.sqrt(variance + eps)
-    y = centred * along_channels(inverse_std if gamma is None else gamma * inverse_std, x)
-    if beta is not None:
-        y += along_channels(beta, x)
+        centred, squares = deviations(x, along_channels(mean, x))
+        variance = channel_sums(squares) / m  # sigma^2
+    else:
+        centred = x - along_channels(mean, x)
+    inverse_std = inverse_deviation(variance, eps)
+    scale = along_channels(inverse_std if gamma is None else gamma * inverse_std, x)
+    y = centred * scale if beta is None else scaled_and_shifted(centred, scale, along_channels(beta, x))
     return y, centred, inverse_std, mean, variance
 
 
@@ -78,11 +125,8 @@ def batch_norm_backward(
     scale = along_channels(inverse_std if gamma is None else gamma * inverse_std, g)
     if not own_statistics:
         return g * scale, grad_gamma, grad_beta
-    grad_input = centred * along_channels(grad_gamma * inverse_std / -m, g)  # - xhat mean(g xhat)
-    grad_input += g
-    grad_input -= along_channels(grad_beta / m, g)  # - mean(g)
-    grad_input *= scale
-    return grad_input, grad_gamma, grad_beta
+    slope = along_channels(grad_gamma * inverse_std / -m, g)  # - xhat mean(g xhat)
+    return three_terms(g, centred, slope, along_channels(grad_beta / m, g), scale), grad_gamma, grad_beta
 
 
 class Normalization(Module):
@@ -189,10 +233,9 @@ class _BatchNorm(Normalization):
         assert running_var is not None
         count += 1
         share = 1 / count if self.momentum is None else self.momentum
-        running_mean *= 1 - share
-        running_mean += share * mean
-        running_var *= 1 - share
-        running_var += share * (variance * (m / (m - 1)))
+        running_mean[...], running_var[...] = moved(
+            running_mean, running_var, mean, variance, 1 - share, share, m / (m - 1)
+        )
 
     def _check(self, x: Array) -> None:
         name = type(self).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -121,13 +122,14 @@ class Generator:
         return mask if device == "cpu" else backend.to_device(mask, device)
 
     def _bernoulli_on_host(self, p: float, shape: Shape) -> Array:
-        size = int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
         draws: Array = np.asarray(self._bits.random_raw(size // 4 + 1)).view(np.uint16)[:size]
         whole, rest = divmod(p * 65536.0, 1.0)
         mask = draws < whole
         if rest > 0.0:
-            ties = np.flatnonzero(draws == whole)
-            mask[ties] = self._numpy.random(ties.size) < rest
+            (ties,) = (draws == whole).nonzero()
+            if ties.size:
+                mask[ties] = self._numpy.random(ties.size) < rest
         return mask.reshape(shape)
 
     def _bernoulli_on(self, device: str, p: float, shape: Shape) -> Array:

@@ -41,8 +41,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the running variance lacks Bessel's correction",
         NORMALIZATION,
-        "variance * (m / (m - 1))",
-        "variance",
+        "share * (variance * bessel)",
+        "share * variance",
         parity("BatchNorm1d"),
     ),
     Mistake(
@@ -55,14 +55,14 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the term of xhat is missing",
         NORMALIZATION,
-        "grad_input = centred * along_channels(grad_gamma * inverse_std / -m, g)",
+        "grad_input = centred * slope",
         "grad_input = np.zeros_like(g)",
         difference("BatchNorm1d"),
     ),
     Mistake(
         "the term of the mean is missing",
         NORMALIZATION,
-        "    grad_input -= along_channels(grad_beta / m, g)  # - mean(g)\n",
+        "    grad_input -= mean_g\n",
         "",
         parity("BatchNorm1d"),
     ),
@@ -224,7 +224,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "logits are not shifted",
         CROSS_ENTROPY,
-        "shifted = x - np.max(x, axis=0)",
+        "shifted = x - x.max(axis=0)",
         "shifted = x",
         parity("CrossEntropyLoss"),
     ),

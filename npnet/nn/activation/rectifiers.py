@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from npnet.backend import Array
+from npnet.engine import elementwise
 from npnet.nn.activation.base import Elementwise, refuse_inplace
 
 __all__ = ["LeakyReLU", "ReLU", "leaky_relu", "leaky_relu_backward", "relu", "relu_backward"]
 
 
+@elementwise
 def relu(input: Array) -> Array:  # noqa: A002 (PyTorch's name)
     r"""Compute :math:`\max(x, 0)`."""
     return np.maximum(input, 0)
 
 
+@elementwise
 def relu_backward(g: Array, y: Array) -> Array:
     r""":math:`g \, [y > 0]`, from the output ``y``."""
     return g * (y > 0)

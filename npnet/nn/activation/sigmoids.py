@@ -6,6 +6,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
+from npnet.engine import elementwise
 from npnet.errors import ArgumentError
 from npnet.nn.activation.base import Elementwise
 
@@ -34,6 +35,7 @@ def sigmoid(input: Array) -> Array:  # noqa: A002 (PyTorch's name)
     return backend.special(input).expit(input)
 
 
+@elementwise
 def sigmoid_backward(g: Array, y: Array) -> Array:
     r""":math:`g \, y (1 - y)`, from the output ``y``."""
     return g * (y * (1 - y))
@@ -44,6 +46,7 @@ def tanh(input: Array) -> Array:  # noqa: A002 (PyTorch's name)
     return np.tanh(input)
 
 
+@elementwise
 def tanh_backward(g: Array, y: Array) -> Array:
     r""":math:`g (1 - y^2)`, from the output ``y``."""
     return g * (1 - y * y)

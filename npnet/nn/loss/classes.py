@@ -18,6 +18,8 @@ def classes_first(x: Array) -> Array:
     """Copy ``(C,)``, ``(n, C)`` or ``(n, C, ...)`` into shape ``(C, m)``: a column is a sample."""
     if x.ndim == 1:
         return x[:, None].copy()
+    if x.ndim == 2:
+        return x.T.copy()
     return np.moveaxis(x, 1, 0).copy().reshape(x.shape[1], -1)
 
 
@@ -25,6 +27,8 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
     """The opposite of :func:`classes_first`, a view where it can be."""
     if len(shape) == 1:
         return columns[:, 0]
+    if len(shape) == 2:
+        return columns.T
     return np.moveaxis(columns.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
 
 
@@ -70,8 +74,11 @@ class ClassLoss(Loss):
             if self.weight.shape != (classes,):
                 raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
 
-    def _check_indices(self, x: Array, target: Array) -> None:
-        """Refuse class indices of another shape or device, or, on the host, out of range."""
+    def _check_indices(self, x: Array, target: Array) -> bool:
+        """Refuse class indices of another shape or device, or, on the host, out of range.
+
+        Says whether it is known that all samples count; on a device nobody looks, as that would wait.
+        """
         name = type(self).__name__
         classes = x.shape[1] if x.ndim > 1 else x.shape[0]
         expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
@@ -86,12 +93,15 @@ class ClassLoss(Loss):
         if backend.device_of(target) != device:
             raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
         if device == "cpu" and target.size:
+            if target.min() >= 0 and target.max() < classes:
+                return not 0 <= self.ignore_index < classes
             wrong = target[((target < 0) | (target >= classes)) & (target != self.ignore_index)]
             if wrong.size:
                 raise TargetError(
                     f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1} "
                     f"(and {self.ignore_index} for samples to ignore)"
                 )
+        return False
 
     def _kept(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
         r"""Flat targets, ignored ones moved to class 0; whether each counts; and its weight, 0 if not.

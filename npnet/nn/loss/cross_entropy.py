@@ -29,12 +29,12 @@ def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
     total : ndarray, shape (m,)
         :math:`\sum_c e^z`; so :math:`\log p = z - \log\mathrm{total}`, :math:`p = e^z / \mathrm{total}`.
     """
-    shifted = x - np.max(x, axis=0)
+    shifted = x - x.max(axis=0)
     exponentials = np.exp(shifted)
-    return shifted, exponentials, np.sum(exponentials, axis=0)
+    return shifted, exponentials, exponentials.sum(axis=0)
 
 
-def losses_of_indices(x: Array, target: Array, kept: Array) -> tuple[Array, Array]:
+def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Array, Array]:
     r"""Compute :math:`-w \log p_t` for class indices `target`, and :math:`w (p - [c = t])`.
 
     Parameters
@@ -42,7 +42,7 @@ def losses_of_indices(x: Array, target: Array, kept: Array) -> tuple[Array, Arra
     x : ndarray, shape (c, m)
         Logits.
     target : ndarray of int, shape (m,)
-    kept : ndarray, shape (m,)
+    kept : ndarray, shape (m,), or 1.0 where all samples count alike
         :math:`w`: the weight of each sample, 0 where it is ignored.
 
     Returns
@@ -157,12 +157,16 @@ class CrossEntropyLoss(ClassLoss):
         """Compare logits with class indices or probabilities."""
         self._check_classes(input, target)
         by_index = target.dtype.kind in "iu"
-        if by_index:
-            self._check_indices(input, target)
-        else:
+        all_count = by_index and self._check_indices(input, target)
+        if not by_index:
             self._check_distribution(input, target)
         x = classes_first(input)
-        if by_index:
+        divisor: Any
+        slope_divisor: Any
+        if all_count and self.weight is None and self.label_smoothing == 0.0:
+            losses, slopes = losses_of_indices(x, target.reshape(-1), 1.0)
+            divisor = slope_divisor = target.size
+        elif by_index:
             losses, slopes, divisor = self._of_indices(x, target)
             slope_divisor = np.where(divisor == 0, 1, divisor).astype(x.dtype)  # all ignored: slopes are 0
         else:
