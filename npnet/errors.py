@@ -21,9 +21,9 @@ __all__ = [
     "DeviceError",
     "DtypeError",
     "DtypeMismatchError",
+    "EngineError",
     "FetchError",
     "LockedError",
-    "EngineError",
     "NonFiniteError",
     "NpnetError",
     "OutputError",
@@ -93,17 +93,15 @@ class DeviceError(NpnetError, RuntimeError):
     """An array lies on the wrong device, or the device is not to be had."""
 
 
+class EngineError(NpnetError, ImportError, RuntimeError):
+    """The engine that was asked for is not installed."""
+
+
 class TargetError(NpnetError, ValueError, IndexError, RuntimeError):
     """A label or target lies outside the range that the loss accepts.
 
     PyTorch raises IndexError in most losses, RuntimeError in some.
     """
-class EngineError(NpnetError, ImportError, RuntimeError):
-    """The engine that was asked for is not installed."""
-
-
-class TargetError(NpnetError, ValueError, IndexError):
-    """A label or target lies outside the range that the loss accepts."""
 
 
 class BackwardError(NpnetError, RuntimeError):
