@@ -175,6 +175,8 @@ def pack(value: Any, tensors: dict[str, Array], path: str = "") -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, np.ndarray):
         while path in tensors:  # {"a": {"b": x}, "a.b": y} has two arrays at a.b
             path += "'"

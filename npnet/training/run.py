@@ -228,8 +228,7 @@ class RunFolder(Callback):
 
     def on_train_start(self, trainer: Trainer) -> None:
         """Write the tables as the history has them; what a killed process added is taken back."""
-        with contextlib.suppress(FileNotFoundError):
-            (self.path / SUMMARY).unlink()
+        (self.path / SUMMARY).unlink(missing_ok=True)
         for name in (METRICS, TIMES):
             if trainer.history.rows:
                 content = io.StringIO()

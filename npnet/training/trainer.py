@@ -7,8 +7,6 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from npnet import backend
 from npnet.errors import ArgumentError, NpnetError, StateError
 from npnet.random import get_rng_state, set_rng_state, stream
@@ -102,32 +100,26 @@ class RunningMean:
         return self.objective.measured(self._tally, self.rows)
 
     def state_dict(self) -> dict[str, Any]:
-        """The counts and sums: plain numbers, and an array on the host where several are summed."""
-        return {name: _on_host(value) for name, value in self._sums().items()}
+        """The counts and sums, as numbers and arrays on the host."""
+        return {
+            name: backend.to_host(value) if backend.is_array(value) else value
+            for name, value in vars(self).items()
+            if name != "objective"
+        }
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on counting from what :meth:`state_dict` returned.
+    def load_state_dict(self, state_dict: Mapping[str, Any], device: str = "cpu") -> None:
+        """Go on counting from what :meth:`state_dict` returned, on the engine's device.
 
         Raises
         ------
         StateError
             If it is not such a state.
         """
-        if state_dict.keys() != self._sums().keys():
-            raise StateError(
-                f"the state of an epoch has {', '.join(self._sums())}, got {', '.join(state_dict)}"
-            )
-        vars(self).update(state_dict)
-
-    def _sums(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "objective"}
-
-
-def _on_host(value: Any) -> Any:
-    """A number as Python has it, so that a file can hold it; an array of several as it is."""
-    if backend.is_array(value):
-        value = backend.to_host(value)
-    return value.item() if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0 else value
+        names = vars(self).keys() - {"objective"}
+        if state_dict.keys() != names:
+            raise StateError(f"the state of an epoch has {sorted(names)}, got {sorted(state_dict)}")
+        for name, value in state_dict.items():
+            setattr(self, name, backend.to_device(value, device) if backend.is_array(value) else value)
 
 
 class Trainer:
@@ -227,7 +219,7 @@ class Trainer:
                     ends.callback(callback.on_train_end, self)
 
     def _run_epoch(self) -> Iterator[Step]:
-        engine, running = self.engine, self.running
+        engine, task, running = self.engine, self.engine.task, self.running
         batches = self._begun_batches() if running.steps else self._new_batches()
         began = time.perf_counter() - running.seconds
         for rows in batches:
@@ -240,7 +232,7 @@ class Trainer:
             if self.should_pause:
                 return
         measured = {"epoch": self.epoch, "train_loss": running.loss}
-        measured[f"train_{engine.task.objective.measures[0].name}"] = running.measure
+        measured[f"train_{task.objective.measures[0].name}"] = running.measure
         measured |= self._validate()
         measured |= {"penalty": engine.penalty(), "lr": self._lr, "seconds": running.seconds}
         measured["rows_per_second"] = running.rows / running.seconds
@@ -248,7 +240,7 @@ class Trainer:
             callback.on_epoch_end(self, measured)
         self.history.rows.append(measured)
         engine.after_epoch(measured)
-        self.running = RunningMean(engine.task.objective)
+        self.running = RunningMean(task.objective)
         for callback in self.callbacks:
             callback.on_epoch_closed(self)
 
@@ -298,7 +290,7 @@ class Trainer:
         """
         state = state_dict
         try:
-            self.running.load_state_dict(state["running"])
+            self.running.load_state_dict(state["running"], self.engine.device)
             self.epoch, self.should_stop, self._lr = state["epoch"], state["should_stop"], state["lr"]
             self._order, self._spent = state["order"], float(state["seconds"])
             self.history.rows[:] = state["history"]

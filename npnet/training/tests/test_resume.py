@@ -25,6 +25,7 @@ from npnet.training import (
 from npnet.training.callbacks import recipe_callbacks
 from npnet.training.checkpoint import save_checkpoint
 from npnet.training.recipe import OPTIMIZERS, SCHEDULES
+from npnet.training.tests.left_behind import left_behind
 from torchref import TorchEngine
 
 ENGINES = {"numpy": NumpyEngine, "torch": TorchEngine}
@@ -63,24 +64,6 @@ class PauseAt(Callback):
     def on_epoch_closed(self, trainer):
         self.left -= self.closed
         trainer.should_pause = trainer.should_pause or self.left == 0
-
-
-def left_behind(folder):
-    """What must not depend on breaks: the weights, the metrics, and the summary but for times and places."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.name == "metrics.csv":
-            found[str(path.relative_to(folder))] = path.read_text()
-        elif path.name == "weights.safetensors":
-            found[str(path.relative_to(folder))] = path.read_bytes()
-        elif path.name == "summary.json":
-            summary = json.loads(path.read_text())
-            for part in (summary, *summary.get("folds", ())):
-                part.pop("folder")
-            summary.pop("seconds")
-            found[str(path.relative_to(folder))] = summary
-    assert found
-    return found
 
 
 def with_breaks(folder, recipe, breaks, backend="numpy"):
