@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from npnet.cli.app import Backend, app, complain, make_engine
+from npnet.errors import RecipeMismatchError, UnsupportedError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -92,7 +93,6 @@ def train(
     """
     from rich.console import Console
 
-    from npnet.errors import RecipeMismatchError
     from npnet.training import Interrupted, load_recipe, read_run, resume_recipe, run_recipe
 
     overrides = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
@@ -108,10 +108,12 @@ def train(
             raise typer.BadParameter("a run that goes on stays in its folder", param_hint="--out")
         run = read_run(resume)
         resolved = load_recipe(recipe or run.recipe, overrides)
+        if run.backend not in list(Backend):
+            raise UnsupportedError(
+                f"{run.path} was begun from Python, with an engine {run.backend!r} of its own"
+            )
         chosen = backend or Backend(run.backend)
         go = functools.partial(resume_recipe, resume, recipe=resolved)
-        if run.finished:
-            complain(f"{run.path} is finished: nothing is left to do")
     engine = make_engine(chosen)
     callbacks: list[Any] = []
     if not as_json:
@@ -127,11 +129,16 @@ def train(
             warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
             summary = go(make_engine=engine, backend_name=chosen.value, data=data, callbacks=callbacks)
     except RecipeMismatchError as error:
+        if as_json:
+            raise
         errors.print(_difference_table(error.differences))
-        raise
+        complain(f"{resume} was begun with another recipe: to go on with its own, say only --resume {resume}")
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         complain(error if isinstance(error, Interrupted) else "interrupted")
         raise typer.Exit(128 + getattr(error, "signal", signal.SIGINT)) from error
+    if resume is not None and run.finished:
+        complain(f"{run.path} is finished: nothing was left to do")
     if as_json:
         typer.echo(json.dumps(summary))
     else:

@@ -26,10 +26,11 @@ from npnet.training import figures
 from npnet.training.agreement import Agreement, Deviation, Moment
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
-from npnet.training.experiment import Seen, limited_threads
+from npnet.training.experiment import limited_threads
 from npnet.training.interruption import Interrupted
 from npnet.training.recipe import Recipe
 from npnet.training.run import RunFolder
+from npnet.training.seen import Seen
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 import npnet.data
-from npnet.backend import Array
 from npnet.data import Dataset, Split
 from npnet.errors import ArgumentError, NonFiniteError, OutputError
 from npnet.random import manual_seed
@@ -22,15 +21,16 @@ from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
 from npnet.training.interruption import Interrupted, PauseOnSignal
 from npnet.training.numpy_engine import NumpyEngine
-from npnet.training.objective import Classification, Objective
+from npnet.training.objective import Classification
 from npnet.training.recipe import Recipe, load_recipe
 from npnet.training.record import Run, read_run, resume_command
 from npnet.training.resume import facts_of, go_on, versions_of
 from npnet.training.run import RECIPE, RunFolder
+from npnet.training.seen import Seen, over_folds
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
 
-__all__ = ["Seen", "limited_threads", "resume_recipe", "run_recipe"]
+__all__ = ["limited_threads", "resume_recipe", "run_recipe"]
 
 
 def run_recipe(
@@ -211,14 +211,15 @@ class _Experiment:
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
         folder.write_recipe(self.recipe)
+        ready = time.perf_counter()
         tests: list[Seen] = []
         folds = [
             self.run(split, folder.fold(number), time.perf_counter(), f"fold {number} of {len(parts)}", tests)
             for number, split in enumerate(parts, start=1)
         ]
-        test = _over_folds([fold["test"] for fold in folds])
+        test = over_folds([fold["test"] for fold in folds])
         seconds = {
-            "total": time.perf_counter() - began,
+            "total": ready - began + sum(f["seconds"]["total"] for f in folds),
             "training": sum(f["seconds"]["training"] for f in folds),
         }
         summary = {
@@ -275,20 +276,19 @@ class _Experiment:
             "epochs": len(trainer.history),
             "kept_epoch": keep.epoch,
         }
-        for part in ("validation", "test"):
-            if len(task.rows[part]):
-                seen = Seen.of(self.dataset, engine, part)
-                summary[part] = seen.scores()
-        if "test" in summary and tests is not None:
-            tests.append(seen)
+        seen = {} if paused else self._look(engine)
+        summary |= {part: each.scores() for part, each in seen.items()}
+        if "test" in seen and tests is not None:
+            tests.append(seen["test"])
         summary["seconds"] = {
             "data": ready - began,
             "training": trainer.seconds,
             "total": time.perf_counter() - began + earlier,
         }
-        self._draw_curves(folder, trainer, keep.epoch, which)
-        if "test" in summary:
-            self._draw_test(folder, seen, which, summary["test"])
+        if not paused:  # whoever presses Ctrl-C does not wait for pictures
+            self._draw_curves(folder, trainer, keep.epoch, which)
+        if "test" in seen:
+            self._draw_test(folder, seen["test"], which, summary["test"])
         folder.write_summary(summary)
         if failure is not None:
             kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
@@ -296,6 +296,11 @@ class _Experiment:
         if paused:
             raise Interrupted(f"interrupted in epoch {trainer.epoch}", self.pause.received)
         return summary
+
+    def _look(self, engine: Engine) -> dict[str, Seen]:
+        """The parts besides the training part, as far as there are any."""
+        parts = [part for part in ("validation", "test") if len(engine.task.rows[part])]
+        return {part: Seen.of(self.dataset, engine, part) for part in parts}
 
     def _facts(self) -> dict[str, Any]:
         """What is so before anything is trained."""
@@ -363,54 +368,6 @@ class _Experiment:
                 folder.write_figure("mistakes.png", mistakes)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A part of the data and what the network, with the weights that are kept, says of it."""
-
-    objective: Objective
-    rows: Array
-    targets: Array
-    outputs: Array
-    loss: float
-
-    @classmethod
-    def of(cls, dataset: Dataset, engine: Engine, part: str) -> Seen:
-        """Look at a part now."""
-        evaluation = engine.evaluate(part)
-        rows = engine.task.rows[part]
-        return cls(engine.task.objective, rows, dataset.targets[rows], evaluation.outputs, evaluation.loss)
-
-    @classmethod
-    def together(cls, folds: Sequence[Seen]) -> Seen:
-        """The test parts of all folds; numbers are read by the scale of the first one."""
-        first = folds[0].objective
-        return cls(
-            first,
-            np.concatenate([seen.rows for seen in folds]),
-            np.concatenate([seen.targets for seen in folds]),
-            np.concatenate([first.recode(seen.outputs, seen.objective) for seen in folds]),
-            float(np.mean([seen.loss for seen in folds])),
-        )
-
-    def scores(self) -> dict[str, Any]:
-        """All measures, the loss first."""
-        return {"loss": self.loss, **self.objective.score(self.targets, self.outputs)}
-
-
-def _over_folds(tests: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and deviation of what the folds' tests measured; confusion matrices are added up."""
-    together: dict[str, Any] = {}
-    for name in tests[0]:
-        values = [test[name] for test in tests]
-        if name == "confusion":
-            together[name] = np.sum(values, axis=0).tolist()
-        elif None in values:  # not defined in some fold
-            together |= {name: None, f"{name}_std": None}
-        else:
-            together |= {name: float(np.mean(values)), f"{name}_std": _deviation(values)}
-    return together
-
-
 def limited_threads(limit: int | None) -> AbstractContextManager[Any]:
     """At most so many threads in the numerical libraries that are loaded by now."""
     if limit is None:
@@ -419,8 +376,3 @@ def limited_threads(limit: int | None) -> AbstractContextManager[Any]:
 
     limits: AbstractContextManager[Any] = threadpool_limits(limit)
     return limits
-
-
-def _deviation(values: Sequence[float]) -> float:
-    """Standard deviation between folds, as of a sample."""
-    return float(np.std(values, ddof=1))

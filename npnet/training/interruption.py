@@ -36,7 +36,8 @@ class PauseOnSignal(Callback):
     """Within its ``with`` block, the first signal pauses the trainer that it is a callback of.
 
     From then on signals do what they did before the block: a second Ctrl-C raises KeyboardInterrupt, a second
-    SIGTERM ends the process.  Only the main thread is told of signals; in another one the block does nothing.
+    SIGTERM ends the process.  A signal that is ignored stays so, as Ctrl-C is in the background of a script.
+    Only the main thread is told of signals; in another one the block does nothing.
 
     Attributes
     ----------
@@ -50,7 +51,8 @@ class PauseOnSignal(Callback):
 
     def __enter__(self) -> PauseOnSignal:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._receive) for number in heeded}
         return self
 
     def __exit__(

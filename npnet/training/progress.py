@@ -52,12 +52,13 @@ class ProgressBar(Callback):
     def on_train_start(self, trainer: Trainer) -> None:
         """Show an empty bar of all steps."""
         self._began = time.perf_counter()
-        self._rows = 0
+        self._rows = -trainer.running.rows  # those of an epoch that goes on took their time before
         steps = trainer.epochs * trainer.engine.task.steps_per_epoch
         self._bar_task = self._bar.add_task("", total=steps, epoch="", loss=math.nan, measure="", speed=0.0)
         self._shown = 0
-        if trainer.name:
-            self._console.print(trainer.name, highlight=False)
+        where = _place(trainer) if trainer.epoch else ""
+        if trainer.name or where:
+            self._console.print(", ".join(filter(None, (trainer.name, where))), highlight=False)
         if self._console.is_terminal:
             self._bar.start()
 
@@ -111,3 +112,11 @@ def _measure(trainer: Trainer, value: float) -> str:
     objective = trainer.engine.task.objective
     measure = objective.measures[0]
     return f"{measure.title} {measure.written(value, objective.unit)}"
+
+
+def _place(trainer: Trainer) -> str:
+    """Where a training goes on."""
+    if trainer.running.steps:
+        steps = f"step {trainer.running.steps} of {trainer.engine.task.steps_per_epoch}"
+        return f"going on in epoch {trainer.epoch}, after {steps}"
+    return f"going on after epoch {trainer.epoch}"

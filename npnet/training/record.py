@@ -19,10 +19,10 @@ __all__ = ["Run", "differences", "read_run", "resume_command"]
 RUN, SUMMARY = "run.json", "summary.json"
 FORMAT, VERSION = "npnet run", 1
 
-FREE = ("description", "training.checkpoint_seconds")
+FREE = ("name", "description", "training.checkpoint_seconds")
 """Settings that may change while a run goes on: they change no number of it."""
 
-ABSENT = "none"
+ABSENT = "not set"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tup
     >>> differences({"optimizer": {"kind": "SGD", "lr": 0.1}}, {"optimizer": {"kind": "SGD", "lr": 0.2}})
     {'optimizer.lr': (0.1, 0.2)}
     >>> differences({"optimizer": {"kind": "SGD", "lr": 0.1}}, {"optimizer": {"kind": "Adam"}, "seed": 1})
-    {'optimizer': ({'kind': 'SGD', 'lr': 0.1}, {'kind': 'Adam'}), 'seed': ('none', 1)}
+    {'optimizer': ({'kind': 'SGD', 'lr': 0.1}, {'kind': 'Adam'}), 'seed': ('not set', 1)}
     """
     return dict(_differences("", was, now))
 

@@ -190,8 +190,7 @@ def test_a_signal_ends_the_training_after_its_step(tmp_path, number):
     assert (checkpoint.epoch, checkpoint.step) == (2, 1)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["status"], summary["epochs"], summary["kept_epoch"]) == ("interrupted", 1, 1)
-    assert summary["test"]["accuracy"] > 0.1
-    assert (tmp_path / "run" / "curves.png").is_file()
+    assert "test" not in summary  # it is looked at once, in the end
     assert load_weights(tmp_path / "run")
 
 
