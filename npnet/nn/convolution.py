@@ -42,16 +42,16 @@ def convolution(
 
     Parameters
     ----------
-    x : ndarray, shape (n, c, *positions)
-    weight : ndarray, shape (o, c / groups, *kernel)
+    x : ndarray, shape ``(n, c, *positions)``
+    weight : ndarray, shape ``(o, c / groups, *kernel)``
     bias : ndarray, shape (o,), or None
     stride, dilation : tuple of int
     groups : int
 
     Returns
     -------
-    y : ndarray, shape (n, o, *outputs)
-    columns : ndarray, shape (n, groups, c / groups * places, windows)
+    y : ndarray, shape ``(n, o, *outputs)``
+    columns : ndarray, shape ``(n, groups, c / groups * places, windows)``
         :math:`X`, which backward needs.
     """
     n, outs, kernel = len(x), len(weight), weight.shape[2:]
@@ -72,7 +72,7 @@ def convolution_backward(
 
     Parameters
     ----------
-    g : ndarray, shape (n, o, *outputs)
+    g : ndarray, shape ``(n, o, *outputs)``
     columns : ndarray
         As :func:`convolution` returned them.
     weight : ndarray
@@ -92,7 +92,7 @@ def weight_gradient(g: Array, columns: Array, shape: Sizes, out: Array | None = 
 
     Parameters
     ----------
-    g : ndarray, shape (n, o, *outputs)
+    g : ndarray, shape ``(n, o, *outputs)``
     columns : ndarray
         As :func:`convolution` returned them.
     shape : tuple of int

@@ -102,7 +102,7 @@ def pad(x: Array, widths: Pairs, mode: str = "zeros", value: float = 0.0) -> Arr
 
     Parameters
     ----------
-    x : ndarray, shape (n, c, *positions)
+    x : ndarray, shape ``(n, c, *positions)``
     widths : tuple of pair of int
         Before and after, an axis of positions.
     mode : {"zeros", "reflect", "replicate", "circular"}
@@ -202,7 +202,7 @@ def patches(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
 
     Returns
     -------
-    ndarray, shape (n, c, *kernel, *outputs)
+    ndarray, shape ``(n, c, *kernel, *outputs)``
         A view, to be read only.
 
     Examples
@@ -226,7 +226,7 @@ def patches_backward(g: Array, positions: Sizes, stride: Sizes, dilation: Sizes)
 
     Parameters
     ----------
-    g : ndarray, shape (n, c, *kernel, *outputs)
+    g : ndarray, shape ``(n, c, *kernel, *outputs)``
     positions : tuple of int
         Of the array that was looked at.
     stride, dilation : tuple of int
