@@ -34,6 +34,7 @@ ELSEWHERE: dict[str, str] = {
         )
     },
     "regularization.EarlyStopping": "npnet/regularization/tests/test_early_stopping.py",
+    **{f"nn.{name}": "parity_tests/test_noise.py" for name in ("DropConnect", "GaussianNoise")},
     "nn.Parameter": "parity_tests/test_arena.py",
 }
 """Where the cases of classes lie that no generic test walks."""

@@ -70,8 +70,17 @@ WINDOWS = {
     )
     for axes in (1, 2)
 }
+DROPOUTS = {
+    "alpha_dropout": (1, 4),
+    "dropout": (1, 4),
+    "dropout1d": (2, 3),
+    "dropout2d": (4, 4),
+    "feature_alpha_dropout": (2, 5),
+}
+"""Fewest and most axes."""
+
 CONVOLUTIONS = {"conv1d": "Conv1d", "conv2d": "Conv2d"}
-OTHERS = ("linear", "flatten", "dropout", "glu", "log_softmax", "prelu", "softmax", "threshold")
+OTHERS = ("linear", "flatten", "glu", "log_softmax", "prelu", "softmax", "threshold")
 INPLACE = (
     *("celu", "elu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish"),
     *("relu", "relu6", "selu", "silu", "threshold"),
@@ -215,13 +224,15 @@ def test_flatten(device: str, data: st.DataObject) -> None:
 
 @every_device
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", DROPOUTS)
 @given(data=st.data(), p=st.sampled_from([0.0, 0.3, 1.0]))
-def test_dropout(device: str, data: st.DataObject, training: bool, p: float) -> None:
-    compare("dropout", device, (data.draw(shapes().flatmap(arrays)),), {"p": p, "training": training})
+def test_dropout(name: str, device: str, data: st.DataObject, training: bool, p: float) -> None:
+    x = data.draw(shapes(*DROPOUTS[name]).flatmap(arrays))
+    compare(name, device, (x,), {"p": p, "training": training})
 
 
 def test_every_function_is_tested() -> None:
-    assert set(nn.functional.__all__) == {*ELEMENTWISE, *LOSSES, *WINDOWS, *CONVOLUTIONS, *OTHERS}
+    assert set(nn.functional.__all__) == {*ELEMENTWISE, *LOSSES, *DROPOUTS, *WINDOWS, *CONVOLUTIONS, *OTHERS}
 
 
 def test_inputs_are_not_touched() -> None:

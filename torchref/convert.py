@@ -35,7 +35,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "Conv1d": _CONVOLUTION,
     "Conv2d": _CONVOLUTION,
     "CrossEntropyLoss": ("weight", "ignore_index", "reduction", "label_smoothing"),
-    "Dropout": ("p",),
+    **dict.fromkeys(("AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "FeatureAlphaDropout"), ("p",)),
     "ELU": ("alpha",),
     "Flatten": ("start_dim", "end_dim"),
     "GELU": ("approximate",),

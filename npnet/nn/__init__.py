@@ -30,10 +30,12 @@ from npnet.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from npnet.nn.alpha_dropout import AlphaDropout, FeatureAlphaDropout
 from npnet.nn.average_pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
 from npnet.nn.container import ModuleList, Sequential
 from npnet.nn.convolution import Conv1d, Conv2d
 from npnet.nn.dropout import Dropout
+from npnet.nn.feature_dropout import Dropout1d, Dropout2d
 from npnet.nn.flatten import Flatten
 from npnet.nn.linear import Identity, Linear
 from npnet.nn.loss import (
@@ -52,6 +54,7 @@ from npnet.nn.loss import (
     SoftMarginLoss,
 )
 from npnet.nn.module import Module
+from npnet.nn.noise import DropConnect, GaussianNoise
 from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
 from npnet.nn.pooling import MaxPool1d, MaxPool2d
@@ -68,6 +71,7 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
@@ -77,8 +81,13 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "CrossEntropyLoss",
+    "DropConnect",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "FeatureAlphaDropout",
     "Flatten",
+    "GaussianNoise",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
 from npnet.nn.module import Module
 
-__all__ = ["Dropout", "drawn_mask", "masked"]
+__all__ = ["Dropout", "MaskedLayer", "checked_mask", "drawn_mask", "masked"]
 
 
 def masked(x: Array, keep: Array, p: float) -> Array:
@@ -49,7 +49,75 @@ def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) ->
     return mask
 
 
-class Dropout(Module):
+class MaskedLayer(Module):
+    """What every kind of dropout does: the probability, the mask, the modes, and the call of two formulas.
+
+    A subclass gives `formula` and `derivative`, both of an array, the mask and `p`; and
+    :meth:`mask_shape` if the mask has not the input's shape but one that broadcasts to it.
+    """
+
+    formula: ClassVar[staticmethod[[Array, Array, float], Array]]
+    derivative: ClassVar[staticmethod[[Array, Array, float], Array]]
+
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
+        super().__init__()
+        refuse_inplace(type(self).__name__, inplace)
+        if not 0.0 <= p <= 1.0:
+            raise ArgumentError(f"dropout probability must lie between 0 and 1, got {p}")
+        self.p = float(p)
+        self.generator = generator
+
+    def mask_shape(self, x: Array) -> tuple[int, ...]:
+        """Shape of the mask for an input.
+
+        Raises
+        ------
+        ShapeError
+            If the layer takes no input of this shape.
+        """
+        return x.shape
+
+    def forward(self, input: Array, *, mask: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
+        """Drop while training.
+
+        Parameters
+        ----------
+        input : ndarray
+        mask : ndarray of bool, keyword-only, optional
+            True for what is kept, in place of a drawn mask.
+        """
+        self.check_input(input)
+        shape = self.mask_shape(input)
+        if not self.training or (self.p == 0.0 and mask is None):
+            self.save(input.shape, None)
+            return input
+        keep = drawn_mask(self.p, shape, input, self.generator) if mask is None else checked_mask(mask, shape)
+        self.save(input.shape, keep)
+        return self.formula(input, keep, self.p)
+
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Apply the same mask and the same scale to the gradient."""
+        shape, keep = self.saved()
+        self.check_grad(grad_output, shape)
+        if not input_grad:
+            return None
+        return grad_output if keep is None else self.derivative(grad_output, keep, self.p)
+
+    def extra_repr(self) -> str:
+        """The probability."""
+        return f"p={self.p}"
+
+
+def checked_mask(mask: Any, shape: tuple[int, ...]) -> Array:
+    """A given mask, if it is boolean and of this shape; else DtypeError or ShapeError."""
+    if not backend.is_array(mask) or mask.dtype != bool:
+        raise DtypeError(f"mask must be a boolean array, got {getattr(mask, 'dtype', type(mask).__name__)}")
+    if mask.shape != shape:
+        raise ShapeError(f"mask of shape {mask.shape} does not fit this input, which takes {shape}")
+    return mask
+
+
+class Dropout(MaskedLayer):
     r"""Set elements to zero with probability :math:`p` while training, and scale the others up.
 
     .. math::
@@ -97,52 +165,4 @@ class Dropout(Module):
     networks from overfitting", JMLR 15 (2014).  They scale at test time instead.
     """
 
-    def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
-        super().__init__()
-        refuse_inplace("Dropout", inplace)
-        if not 0.0 <= p <= 1.0:
-            raise ArgumentError(f"dropout probability must lie between 0 and 1, got {p}")
-        self.p = float(p)
-        self.generator = generator
-
-    def forward(self, input: Array, *, mask: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
-        """Drop elements while training.
-
-        Parameters
-        ----------
-        input : ndarray
-        mask : ndarray of bool, keyword-only, optional
-            True where an element is kept, in place of a drawn mask.
-        """
-        self.check_input(input)
-        if not self.training or (self.p == 0.0 and mask is None):
-            self.save(input.shape, None)
-            return input
-        keep = (
-            drawn_mask(self.p, input.shape, input, self.generator)
-            if mask is None
-            else self._checked(mask, input)
-        )
-        self.save(input.shape, keep)
-        return masked(input, keep, self.p)
-
-    def _checked(self, mask: Array, x: Array) -> Array:
-        if not backend.is_array(mask) or mask.dtype != bool:
-            raise DtypeError(
-                f"mask must be a boolean array, got {getattr(mask, 'dtype', type(mask).__name__)}"
-            )
-        if mask.shape != x.shape:
-            raise ShapeError(f"mask of shape {mask.shape} does not fit input of shape {x.shape}")
-        return mask
-
-    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
-        """Apply the same mask and the same scale to the gradient."""
-        shape, keep = self.saved()
-        self.check_grad(grad_output, shape)
-        if not input_grad:
-            return None
-        return grad_output if keep is None else masked(grad_output, keep, self.p)
-
-    def extra_repr(self) -> str:
-        """The probability."""
-        return f"p={self.p}"
+    formula, derivative = staticmethod(masked), staticmethod(masked)

@@ -114,11 +114,17 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
             init.uniform_(self.bias, -bound, bound, generator=generator)
 
+    def check_features(self, x: Array) -> None:
+        """Refuse an input whose last axis is not ``in_features``."""
+        self.check_input(x, like=self.weight.data)
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                f"{type(self).__name__} takes input of shape (..., {self.in_features}), got {x.shape}"
+            )
+
     def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Map ``(..., in_features)`` to ``(..., out_features)``."""
-        self.check_input(input, like=self.weight.data)
-        if input.ndim == 0 or input.shape[-1] != self.in_features:
-            raise ShapeError(f"Linear takes input of shape (..., {self.in_features}), got {input.shape}")
+        self.check_features(input)
         self.save(input)
         return linear(input, self.weight.data, None if self.bias is None else self.bias.data)
 

@@ -112,21 +112,19 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "backward forgets the mask",
         DROPOUT,
-        "else masked(grad_output, keep, self.p)",
+        "else self.derivative(grad_output, keep, self.p)",
         "else grad_output / (1.0 - self.p)",
         parity("Dropout"),
     ),
     Mistake(
         "backward forgets the scale",
         DROPOUT,
-        "else masked(grad_output, keep, self.p)",
+        "else self.derivative(grad_output, keep, self.p)",
         "else grad_output * keep",
         parity("Dropout"),
     ),
     Mistake("dropout does not scale", DROPOUT, "1.0 / (1.0 - p)", "1.0", parity("Dropout")),
-    Mistake(
-        "p is the chance to stay", DROPOUT, "bernoulli(1.0 - self.p,", "bernoulli(self.p,", parity("Dropout")
-    ),
+    Mistake("p is the chance to stay", DROPOUT, "bernoulli(1.0 - p,", "bernoulli(p,", parity("Dropout")),
     Mistake("dropout in evaluation", DROPOUT, "if not self.training or (", "if (", parity("Dropout")),
     # Linear and activations
     Mistake(

@@ -8,6 +8,7 @@ from parity_tests.registry.containers import CONTAINERS
 from parity_tests.registry.images import IMAGES
 from parity_tests.registry.layers import LAYERS
 from parity_tests.registry.losses import LOSSES
+from parity_tests.registry.noise import NOISE
 from parity_tests.registry.optimizers import RULES
 from parity_tests.registry.recurrent import RECURRENT
 from parity_tests.registry.specification import ModuleSpecification, OptimizerSpecification
@@ -17,6 +18,7 @@ __all__ = ["MODULES", "OPTIMIZERS", "ModuleSpecification", "OptimizerSpecificati
 TOPICS = (
     LAYERS,
     ACTIVATIONS,
+    NOISE,
     IMAGES,
     RECURRENT,
     LOSSES,

@@ -47,7 +47,7 @@ from npnet.nn.functional.loss import (
     smooth_l1_loss,
     soft_margin_loss,
 )
-from npnet.nn.functional.noise import dropout
+from npnet.nn.functional.noise import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
 from npnet.nn.functional.windows import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -63,6 +63,7 @@ from npnet.nn.linear import linear
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "binary_cross_entropy",
@@ -72,7 +73,10 @@ __all__ = [
     "conv2d",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
     "elu",
+    "feature_alpha_dropout",
     "flatten",
     "gelu",
     "glu",
