@@ -28,7 +28,7 @@ def test_a_written_recipe_is_read_back_as_it_was(name, tmp_path):
 
 def test_the_recipes_of_the_issue_are_there():
     assert {"galaxies", "galaxies-sdss", "mnist", "fashion-mnist", "digits"} <= set(recipe_names())
-    assert {"galaxy-images", "mnist-cnn"} <= set(recipe_names())
+    assert {"galaxy-images", "mnist-cnn", "fashion-mnist-cnn"} <= set(recipe_names())
 
 
 def test_mnist_is_the_network_that_the_figures_are_stated_for():
