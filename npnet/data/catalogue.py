@@ -8,9 +8,10 @@ from pathlib import Path
 from npnet.data import digits, galaxies, galaxy_images, small_tables
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry
+from npnet.data.rows import TableFormat
 from npnet.errors import ArgumentError, UnsupportedError
 
-__all__ = ["load", "names"]
+__all__ = ["FORMATS", "load", "names"]
 
 Place = str | Path | None
 
@@ -29,6 +30,13 @@ BUILT_IN: Mapping[str, Callable[[], Dataset]] = {
     "breast-cancer": small_tables.load_breast_cancer,
 }
 """Those that come with scikit-learn."""
+
+
+FORMATS: Mapping[str, TableFormat] = {
+    "galaxies": galaxies.TABLE_2_FORMAT,
+    "galaxies-sdss": galaxies.SDSS_FORMAT,
+}
+"""What the cells of a table mean, where it is not just numbers."""
 
 
 def names() -> tuple[str, ...]:

@@ -63,6 +63,14 @@ class Features(ABC):
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make the features again from what :meth:`state` returned."""
 
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The columns of a table that :meth:`transform` looks at; none where inputs are no table."""
+        return ()
+
+    takes_missing: ClassVar[bool] = False
+    """Whether NaN in a table stands for a missing value."""
+
     def _check_fitted(self) -> None:
         if not self.feature_names:
             raise StateError(f"{type(self).__name__} is not fitted: call fit with the training part first")
@@ -164,6 +172,11 @@ class StandardizedTable(Standardized):
         self.mean, self.scale = scaler.mean_, scaler.scale_
         self.feature_names = tuple(map(str, inputs.columns))
         return self
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The features themselves."""
+        return self.feature_names
 
     def _columns(self, inputs: pd.DataFrame) -> Array:
         return finite_columns(inputs, self.feature_names)
