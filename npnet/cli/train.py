@@ -24,9 +24,9 @@ def train(
         str | None,
         typer.Argument(
             metavar="RECIPE",
-            help="galaxies, galaxies-sdss, galaxy-images, mnist, mnist-cnn, fashion-mnist, fashion-mnist-cnn, "
-            "fashion-mnist-lesson, wine, binary, digits, ..., or the path of a .toml file. With --resume it may "
-            "be left out.",
+            help="galaxies, galaxies-sdss, galaxy-images, mnist, mnist-cnn, fashion-mnist, "
+            "fashion-mnist-cnn, fashion-mnist-lesson, wine, binary, digits, ..., or the path of a .toml "
+            "file. With --resume it may be left out.",
             show_default=False,
         ),
     ] = None,
