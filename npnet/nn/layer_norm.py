@@ -304,12 +304,12 @@ class RMSNorm(_RowNorm):
         self.eps = eps
         self._make(normalized_shape, elementwise_affine, False, device, dtype)
 
-    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
+    def forward(self, x: Array) -> Array:
         """Divide every sample."""
-        matrix, gamma, _ = self._rows(input)
-        y, xhat, inverse_rms = rms_norm(matrix, gamma, epsilon(self.eps, input))
-        self.save(input.shape, xhat, inverse_rms, gamma)
-        return y.reshape(input.shape)
+        matrix, gamma, _ = self._rows(x)
+        y, xhat, inverse_rms = rms_norm(matrix, gamma, epsilon(self.eps, x))
+        self.save(x.shape, xhat, inverse_rms, gamma)
+        return y.reshape(x.shape)
 
     def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
         """Add to the gradient of the scale; return the gradient by the input."""
