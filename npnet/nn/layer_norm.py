@@ -125,12 +125,19 @@ class _RowNorm(Normalization):
 
     normalized_shape: tuple[int, ...]
 
-    def _make(
-        self, normalized_shape: Any, affine: bool, bias: bool, device: str | None, dtype: DTypeLike | None
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None,
+        affine: bool,
+        bias: bool,
+        device: str | None,
+        dtype: DTypeLike | None,
     ) -> None:
+        super().__init__()
         kind = backend.floating_dtype(dtype)
         self.normalized_shape = shape_of(type(self).__name__, normalized_shape)
-        self.elementwise_affine = affine
+        self.eps, self.elementwise_affine = eps, affine
         self.weight = Parameter(np.ones(self.normalized_shape, kind)) if affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, kind)) if affine and bias else None
         self.to(device)
@@ -218,14 +225,12 @@ class LayerNorm(_RowNorm):
         device: str | None = None,
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__()
-        self.eps = eps
-        self._make(normalized_shape, elementwise_affine, bias, device, dtype)
+        super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype)
 
     def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Normalise every sample."""
         matrix, gamma, beta = self._rows(input)
-        y, centred, inverse_std = layer_norm(matrix, gamma, beta, self.eps)
+        y, centred, inverse_std = layer_norm(matrix, gamma, beta, epsilon(self.eps, input))
         self.save(input.shape, centred, inverse_std, gamma)
         return y.reshape(input.shape)
 
@@ -300,9 +305,7 @@ class RMSNorm(_RowNorm):
         device: str | None = None,
         dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__()
-        self.eps = eps
-        self._make(normalized_shape, elementwise_affine, False, device, dtype)
+        super().__init__(normalized_shape, eps, elementwise_affine, False, device, dtype)
 
     def forward(self, x: Array) -> Array:
         """Divide every sample."""
