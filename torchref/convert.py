@@ -12,6 +12,8 @@ from torch import nn as tnn
 
 from npnet import nn
 from npnet.errors import DtypeError
+from npnet.training.forecaster import Forecaster
+from torchref import forecaster
 from torchref.masks import give_masks
 from torchref.state import to_arrays, to_tensors
 
@@ -85,6 +87,9 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "Threshold": ("threshold", "value"),
 }
 """The classes that both libraries have, and those of their arguments that are kept as attributes."""
+
+FORECASTERS: tuple[Any, Any] = (Forecaster, forecaster.Forecaster)
+"""The class of npnet, and its twin."""
 
 HAS_BIAS = (
     *("BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "GroupNorm"),
@@ -173,6 +178,9 @@ class _Conversion:
 
     def _made(self, module: Any) -> Any:
         name = type(module).__name__
+        if type(module) in FORECASTERS:
+            made = FORECASTERS[self.target is tnn]
+            return made(self._twin(module.recurrent), self._twin(module.head), module.bptt)
         if name not in ARGUMENTS or type(module) is not getattr(self.source, name, None):
             raise DtypeError(
                 f"{name} has no twin in {self.target.__name__}; known are {', '.join(sorted(ARGUMENTS))}. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from npnet.data import digits, galaxies, galaxy_images, small_tables
+from npnet.data import digits, galaxies, galaxy_images, series, small_tables
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry
 from npnet.data.rows import TableFormat
@@ -22,6 +22,8 @@ WITH_FILES: Mapping[str, Callable[[Place, int], Dataset]] = {
     "mnist": lambda data, seed: digits.load_mnist("mnist", data),
     "fashion-mnist": lambda data, seed: digits.load_mnist("fashion-mnist", data),
     "wine": lambda data, seed: small_tables.load_wine(data),
+    "sunspots": lambda data, seed: series.load_series("sunspots", data),
+    "temperatures": lambda data, seed: series.load_series("temperatures", data),
 }
 """How a dataset is read of files in some place; `seed` is that of a simulator."""
 

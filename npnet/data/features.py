@@ -26,6 +26,7 @@ __all__ = [
     "Features",
     "Standardized",
     "StandardizedTable",
+    "features_class",
     "features_from_state",
     "finite_columns",
     "make_features",
@@ -33,7 +34,7 @@ __all__ = [
 
 
 class Features(ABC):
-    """What turns the inputs of a dataset into float32, a row ``(d,)`` or a picture ``(C, H, W)`` for each."""
+    """What turns the inputs of a dataset into float32: a row ``(d,)``, a picture or a window for each."""
 
     kind: ClassVar[str]
     """What recipes and :meth:`state` call it."""
@@ -45,6 +46,16 @@ class Features(ABC):
     def shape(self) -> tuple[int, ...]:
         """Of what :meth:`transform` makes of one row."""
         return (len(self.feature_names),)
+
+    @property
+    def reach(self) -> int:
+        """How many rows before its own a row looks at; 0 where rows do not follow one another."""
+        return 0
+
+    @property
+    def horizon(self) -> int:
+        """How many steps before its own the latest row is that a row looks at; 0 for its own."""
+        return 0
 
     @abstractmethod
     def fit(self, inputs: Any, targets: Array) -> Self:
@@ -124,12 +135,17 @@ class Standardized(Features):
         StateError
             If it is not the state of such features.
         """
-        features = cls()
         try:
+            features = cls._blank(state)
             features._load(state)
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"not the state of {cls.kind!r} features: {error!r}") from error
         return features
+
+    @classmethod
+    def _blank(cls, state: Mapping[str, Any]) -> Self:
+        """Such features before they have learned anything."""
+        return cls()
 
     def _load(self, state: Mapping[str, Any]) -> None:
         if state["kind"] != self.kind:
@@ -204,6 +220,7 @@ _HOMES = {
     "images": ("npnet.data.standardized_images", "StandardizedImages"),
     "votes": ("npnet.data.votes", "VoteProducts"),
     "photometry": ("npnet.data.photometry", "Photometry"),
+    "windows": ("npnet.data.windows", "Windows"),
 }
 """Module and class by kind; imported on use, since scikit-learn is heavy and images do without."""
 
@@ -214,12 +231,30 @@ def _class_of(kind: str) -> type[Features]:
     return cls
 
 
+def features_class(kind: str) -> type[Features]:
+    """The class of a kind of features.
+
+    Raises
+    ------
+    ArgumentError
+        If there are none of that name.
+
+    Examples
+    --------
+    >>> features_class("table").__name__
+    'StandardizedTable'
+    """
+    if kind not in _HOMES:
+        raise ArgumentError(f"unknown features {kind!r}; there are {', '.join(map(repr, _HOMES))}")
+    return _class_of(kind)
+
+
 def make_features(kind: str, **options: Any) -> Features:
     """Features by the name that recipes use.
 
     Parameters
     ----------
-    kind : {"table", "images", "votes", "photometry"}
+    kind : {"table", "images", "votes", "photometry", "windows"}
         Which ones.
     **options
         Passed on to the class.
@@ -234,10 +269,9 @@ def make_features(kind: str, **options: Any) -> Features:
     >>> make_features("images").kind
     'images'
     """
-    if kind not in _HOMES:
-        raise ArgumentError(f"unknown features {kind!r}; there are {', '.join(map(repr, _HOMES))}")
+    cls = features_class(kind)
     try:
-        return _class_of(kind)(**options)
+        return cls(**options)
     except TypeError as error:
         raise ArgumentError(f"features {kind!r}: {error}") from error
 

@@ -57,6 +57,7 @@ class RunFolder(Callback):
     ``confusion.png``       which classes are taken for which, on the test part
     ``predictions.png``     in its place where the targets are numbers: what was said against what is true
     ``mistakes.png``        the pictures of the test part that are most wrong, where rows are pictures
+    ``forecast.png``        of a series: what was said and what came, and the errors of simple forecasts
     ``summary.json``        everything that the closing table says; the last file to be written
     ======================= =============================================================================
 
