@@ -25,8 +25,8 @@ def train(
         typer.Argument(
             metavar="RECIPE",
             help="galaxies, galaxies-sdss, galaxy-images, mnist, mnist-cnn, fashion-mnist, "
-            "fashion-mnist-cnn, fashion-mnist-lesson, wine, binary, digits, ..., or the path of a .toml "
-            "file. With --resume it may be left out.",
+            "fashion-mnist-cnn, fashion-mnist-lesson, wine, binary, digits, sunspots, temperatures, or the "
+            "path of a .toml file. With --resume it may be left out.",
             show_default=False,
         ),
     ] = None,

@@ -17,7 +17,6 @@ from npnet.training import load_recipe, make_task, run_recipe, splits
 from npnet.training.forecast import forecast_figure, reference_forecasts, score_forecasts
 from npnet.training.forecaster import Forecaster
 from npnet.training.model import MODELS
-from parity_tests.gradient import central_differences
 
 KINDS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -86,8 +85,20 @@ def test_truncation_leaves_the_values_and_cuts_the_gradient(kind, bptt):
         return float(np.sum(G * model.head(output[:, -1])))
 
     for name, parameter in model.named_parameters():
-        expected, _ = central_differences(loss, parameter.data)
-        np.testing.assert_allclose(cut[2][name], expected, rtol=0, atol=1e-7, err_msg=name)
+        np.testing.assert_allclose(cut[2][name], differences(loss, parameter.data), atol=1e-8, err_msg=name)
+
+
+def differences(function, x, h=1e-5):
+    """Central differences of a function by an array that it reads."""
+    found = np.empty_like(x)
+    for place in np.ndindex(x.shape):
+        kept = x[place]
+        values = []
+        for x[place] in (kept + h, kept - h):
+            values.append(function())
+        x[place] = kept
+        found[place] = (values[0] - values[1]) / (2 * h)
+    return found
 
 
 def test_without_input_grad_the_same_is_learned():
