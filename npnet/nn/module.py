@@ -205,7 +205,7 @@ class Module:
         DtypeError, DeviceError, ShapeError
         """
         name = type(self).__name__
-        if not backend.is_array(x):
+        if type(x) is not np.ndarray and not backend.is_array(x):
             raise DtypeError(f"{name} takes an array, got {type(x).__name__}; convert it with numpy.asarray")
         if like is None:
             if x.dtype.kind != "f":
@@ -226,7 +226,7 @@ class Module:
 
     def check_grad(self, grad_output: Any, shape: tuple[int, ...]) -> None:
         """Refuse a gradient that has not the shape of the output that it belongs to."""
-        if not backend.is_array(grad_output):
+        if type(grad_output) is not np.ndarray and not backend.is_array(grad_output):
             raise DtypeError(
                 f"{type(self).__name__}.backward takes an array, got {type(grad_output).__name__}"
             )

@@ -42,7 +42,7 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
     n, d = x.shape
     if not x.flags.c_contiguous:  # a transposed matrix: its rows lie as columns, summed pairwise
         return np.sum(x, axis=0, out=out)
-    device = backend.device_of(x)
+    device = "cpu" if type(x) is np.ndarray else backend.device_of(x)
     if n <= 2 * BLOCK:
         return np.matmul(_ones(n, x.dtype, device), x, out=out)
     whole = n - n % BLOCK

@@ -47,7 +47,7 @@ class Loss(Module):
         """The losses as the reduction has them; `divisor` is what a mean divides by."""
         if self.reduction == "none":
             return losses
-        total = np.sum(losses)
+        total = losses.sum()
         return total if self.reduction == "sum" else total / divisor
 
     def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any) -> Any:

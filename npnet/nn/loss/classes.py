@@ -90,7 +90,7 @@ class ClassLoss(Loss):
                 f"got {target.shape}"
             )
         device = backend.device_of(x)
-        if backend.device_of(target) != device:
+        if type(x) is not type(target) and backend.device_of(target) != device:
             raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
         if device == "cpu" and target.size:
             if target.min() >= 0 and target.max() < classes:

@@ -165,7 +165,7 @@ class CrossEntropyLoss(ClassLoss):
         slope_divisor: Any
         if all_count and self.weight is None and self.label_smoothing == 0.0:
             losses, slopes = losses_of_indices(x, target.reshape(-1), 1.0)
-            divisor = slope_divisor = target.size
+            divisor, slope_divisor = target.size, max(target.size, 1)
         elif by_index:
             losses, slopes, divisor = self._of_indices(x, target)
             slope_divisor = np.where(divisor == 0, 1, divisor).astype(x.dtype)  # all ignored: slopes are 0
@@ -174,8 +174,11 @@ class CrossEntropyLoss(ClassLoss):
             divisor = slope_divisor = x.shape[1]
         self.save(input.shape, slopes, slope_divisor)
         shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+        losses = losses.reshape(shape)
+        if isinstance(divisor, int) and divisor:
+            return self._reduced(losses, divisor)
         with np.errstate(invalid="ignore"):  # all samples ignored: 0 / 0 is NaN, as in PyTorch
-            return self._reduced(losses.reshape(shape), divisor)
+            return self._reduced(losses, divisor)
 
     def _of_indices(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
         """Losses, slopes and the mean's divisor, for class indices."""
