@@ -51,6 +51,7 @@ __all__ = [
     "memory_info",
     "ndimage",
     "register_device",
+    "sender",
     "set_default_dtype",
     "set_engine",
     "special",
@@ -87,6 +88,8 @@ class Device:
         Returns ``(bytes in use by npnet, bytes free on the device)``.
     uniform_source : callable
         From a seed, a function that draws float32 uniforms on [0, 1) of a given shape on the device.
+    sender : callable, optional
+        Makes a function that sends a host array while the device computes; without it, `to_device` does.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Device:
     ndimage: Callable[[], ModuleType]
     memory: Callable[[], tuple[int, int]]
     uniform_source: Callable[[int], Callable[[tuple[int, ...]], Array]]
+    sender: Callable[[], Callable[[Array], Array]] | None = None
 
 
 def _host_memory() -> tuple[int, int]:
@@ -144,17 +148,33 @@ def register_device(device: Device) -> None:
     _DEVICES[device.name] = device
 
 
+def _last_line(error: ImportError) -> str:
+    """What CuPy's long message about a failed import comes to: the loader's own words, which it ends with."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" =-")]
+    return lines[-1] if lines else type(error).__name__
+
+
 def _load_cupy() -> Device:
     try:
         cupy: Any = importlib.import_module("cupy")
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise DeviceError(
             "device 'cuda' needs CuPy, which is not installed: pip install 'npnet[cupy]', "
             "or pick the cupy-cuda* package of your driver (see the README)"
         ) from error
+    except ImportError as error:
+        raise DeviceError(
+            "device 'cuda': the CuPy that is installed cannot be loaded, probably built for another version "
+            f"of CUDA; install the cupy-cuda* package of your driver (see the README): {_last_line(error)}"
+        ) from error
     try:
         count = int(cupy.cuda.runtime.getDeviceCount())
     except cupy.cuda.runtime.CUDARuntimeError as error:
+        if "insufficient" in str(error):
+            raise DeviceError(
+                "device 'cuda': CuPy is built for a newer CUDA than the driver knows; update the driver, or "
+                f"install the cupy-cuda* package of your driver (see the README): CuPy says {error}"
+            ) from error
         raise DeviceError(f"device 'cuda' needs an NVIDIA GPU and its driver: CuPy says {error}") from error
     if count == 0:
         raise DeviceError("device 'cuda' was asked for, but CuPy sees no GPU; use 'cpu'")
@@ -175,6 +195,7 @@ def _load_cupy() -> Device:
         lambda: importlib.import_module("cupyx.scipy.ndimage"),
         memory,
         uniform_source,
+        lambda: importlib.import_module("npnet.pinned").PinnedSender(cupy),
     )
     register_device(device)
     fuse_for(cupy)
@@ -262,6 +283,15 @@ def to_device(array: Array, device: str | None) -> Array:
     if source is target:
         return array
     return target.to_device(source.to_host(array))
+
+
+def sender(device: str) -> Callable[[Array], Array]:
+    """A function that brings host arrays to a device batch after batch, while the device computes.
+
+    What it returns may be overwritten two calls later.
+    """
+    target = _device(device)
+    return target.to_device if target.sender is None else target.sender()
 
 
 def special(array: Array) -> Any:

@@ -19,6 +19,7 @@ __all__ = [
     "DataError",
     "DataMissingError",
     "DeviceError",
+    "DeviceMemoryError",
     "DtypeError",
     "DtypeMismatchError",
     "EngineError",
@@ -92,6 +93,10 @@ class DtypeMismatchError(DtypeError, ValueError):
 
 class DeviceError(NpnetError, RuntimeError):
     """An array lies on the wrong device, or the device is not to be had."""
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device has not enough memory."""
 
 
 class EngineError(NpnetError, ImportError, RuntimeError):

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 import typer
 
 from npnet._version import __version__
-from npnet.errors import DeviceError, NpnetError
+from npnet.errors import ArgumentError, DeviceError, NpnetError
 
-__all__ = ["Backend", "app", "complain", "main", "make_engine"]
+__all__ = ["Backend", "app", "choose_engine", "complain", "main", "make_engine"]
 
 app = typer.Typer(
     name="npnet",
@@ -51,6 +51,15 @@ def _npnet(
     ] = False,
 ) -> None:
     """Train and regularize neural networks in plain NumPy, held equal to PyTorch."""
+
+
+def choose_engine(name: str, backend: Backend) -> None:
+    """Let an engine of npnet's run the formulas; refused where PyTorch computes."""
+    from npnet.backend import set_engine
+
+    if backend is Backend.torch:
+        raise ArgumentError(f"--engine {name} is a way of npnet's; leave it out with --backend torch")
+    set_engine(name)
 
 
 def make_engine(backend: Backend) -> Callable[[Any], Any]:

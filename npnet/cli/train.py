@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import Backend, app, complain, make_engine
+from npnet.cli.app import Backend, app, choose_engine, complain, make_engine
 from npnet.errors import RecipeMismatchError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -34,6 +34,15 @@ def train(
         Backend | None,
         typer.Option(
             help="What computes: NumPy (if nothing is said), CuPy (on a GPU), or PyTorch.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="What runs npnet's formulas on the host: numpy, or numba (pip install 'npnet\\[fast]'). "
+            "Without it: $NPNET_ENGINE, then numpy.",
             show_default=False,
         ),
     ] = None,
@@ -115,7 +124,9 @@ def train(
             )
         chosen = backend or Backend(run.backend)
         go = functools.partial(resume_recipe, resume, recipe=resolved)
-    engine = make_engine(chosen)
+    if engine is not None:
+        choose_engine(engine, chosen)
+    library = make_engine(chosen)
     callbacks: list[Any] = []
     if not as_json:
         from rich.markup import escape
@@ -128,7 +139,7 @@ def train(
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
-            summary = go(make_engine=engine, backend_name=chosen.value, data=data, callbacks=callbacks)
+            summary = go(make_engine=library, backend_name=chosen.value, data=data, callbacks=callbacks)
     except RecipeMismatchError as error:
         if as_json:
             raise

@@ -2,7 +2,8 @@
 
 CuPy traces a function with stand-ins for arrays and makes one kernel of all that was done to them.  Tracing
 does not go through NumPy's dispatch, so the function is given ``cupy`` under the name ``np``; nothing else
-changes.  Options that branch are closed over, so that a trace sees one way only.
+changes.  Options that branch are closed over, so that a trace sees one way only; numbers are given in the
+arrays' dtype, since a kernel with one double in it computes in doubles.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ from types import ModuleType
 from typing import Any
 
 __all__ = ["Fusion", "with_module"]
+
+
+UNTRACEABLE = (AttributeError, NotImplementedError, TypeError)
+"""What tracing raises at something that CuPy's stand-ins for arrays do not know."""
+
+
+def _typed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    number = args[0].dtype.type
+    return tuple(number(arg) if isinstance(arg, (int, float)) else arg for arg in args)
 
 
 def with_module(function: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
@@ -55,11 +65,18 @@ class Fusion:
         """What to call instead of a formula: a kernel for CuPy's arrays, `on_host` for all others."""
         kernel = self._fused(function)
         array_type = self._cupy.ndarray
+        fusible = True
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            if not kwargs and isinstance(args[0], array_type):
-                return kernel(*args)
-            return on_host(*args, **kwargs)
+            nonlocal fusible
+            if kwargs or not isinstance(args[0], array_type):
+                return on_host(*args, **kwargs)
+            if fusible:
+                try:
+                    return kernel(*_typed(args))
+                except UNTRACEABLE:
+                    fusible = False
+            return function(*args)
 
         return run
 
@@ -67,10 +84,16 @@ class Fusion:
     def rule_runner(self, kernel: Callable[..., Any]) -> Callable[..., bool]:
         """The update of whole flat arrays in place, ``run(p, g, shrink, *state, *constants)``."""
         fused = self._fused(kernel)
+        fusible = True
 
         def run(*args: Any) -> bool:
-            fused(*args)
-            return True
+            nonlocal fusible
+            if fusible:
+                try:
+                    fused(*_typed(args))
+                except UNTRACEABLE:  # a rule of somebody's own; nothing was changed yet
+                    fusible = False
+            return fusible
 
         return run
 

@@ -55,7 +55,7 @@ def element(array: Any, i: Any, j: Any) -> Any:
     raise NotImplementedError  # stands for its overload
 
 
-@overload(operand, jit_options=OPTIONS)
+@overload(operand, jit_options=OPTIONS, strict=False)
 def _operand(first: Any, other: Any) -> Any:
     if not isinstance(first, types.Array) or first.ndim == 0 or not isinstance(first.dtype, types.Float):
         return None
@@ -95,7 +95,7 @@ def _operand(first: Any, other: Any) -> Any:
     return stacked
 
 
-@overload(element, jit_options=OPTIONS)
+@overload(element, jit_options=OPTIONS, strict=False)
 def _element(array: Any, i: Any, j: Any) -> Any:
     if not isinstance(array, types.Array):
         return lambda array, i, j: array
@@ -109,7 +109,7 @@ def put(array: Any, i: Any, j: Any, value: Any) -> None:
     raise NotImplementedError  # stands for its overload
 
 
-@overload(put, jit_options=OPTIONS)
+@overload(put, jit_options=OPTIONS, strict=False)
 def _put(array: Any, i: Any, j: Any, value: Any) -> Any:
     if array.ndim == 1:
 
@@ -132,10 +132,14 @@ def takes(array: Any) -> bool:
     return type(array) is np.ndarray
 
 
+refusals: dict[str, set[tuple[Any, ...]]] = {}
+"""Of each formula, the kinds of operands that no loop could be made for; NumPy takes them."""
+
+
 def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
     """What to call instead of a formula; compiled at its first call."""
     loop: Callable[..., Any] | None = None
-    refused: set[tuple[Any, ...]] = set()
+    refused = refusals.setdefault(function.__qualname__, set())
 
     def run(*args: Any, **kwargs: Any) -> Any:
         nonlocal loop

@@ -22,7 +22,7 @@ def rprop(
 ) -> tuple[Array, ...]:
     """One step; ``b`` is the gradient before, and ``d`` the length of each element's step."""
     agreement = b * g
-    d *= np.where(agreement > 0, plus, np.where(agreement < 0, minus, np.ones_like(d)))
+    d[...] = np.where(agreement > 0, plus * d, np.where(agreement < 0, minus * d, d))
     np.clip(d, least, most, out=d)
     b[...] = np.where(agreement < 0, 0.0, g)
     p -= d * np.sign(b)

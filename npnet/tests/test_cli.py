@@ -194,6 +194,17 @@ def test_help_loads_no_heavy_library():
 # ---------------------------------------------------------------------- a user's mistakes
 
 
+def test_an_engine_that_is_unknown_or_not_for_this_backend_is_one_line(run):
+    for arguments, message in (
+        (("--engine", "turbo"), "there is no engine 'turbo'; there are 'numpy', 'numba'"),
+        (("--engine", "numba", "--backend", "torch"), "--engine numba is a way of npnet's"),
+    ):
+        status, out, err = run("train", "digits", *arguments)
+        assert (status, out) == (1, "")
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+
+
 def test_an_unknown_backend_option_or_missing_recipe_is_a_usage_error(run):
     for arguments in (("train", "digits", "--backend", "jax"), ("train",), ("train", "digits", "--sed", "1")):
         status, out, err = run(*arguments)

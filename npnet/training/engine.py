@@ -79,6 +79,8 @@ class Engine(ABC):
     optimizer: Any
     schedule: Any
     device: str
+    about_data: str = ""
+    """Where the data lie, for people, where there was something to choose."""
 
     def __init__(self, task: Task) -> None:
         self.task = task

@@ -12,6 +12,8 @@ from npnet.backend import Array
 from npnet.nn.context import no_grad
 from npnet.nn.utils import clip_grad_norm_, clip_grad_value_
 from npnet.training.engine import Engine, Evaluation, Step
+from npnet.training.memory import out_of_memory
+from npnet.training.placement import place
 from npnet.training.task import Task
 
 __all__ = ["NumpyEngine"]
@@ -53,19 +55,32 @@ class NumpyEngine(Engine):
         super().__init__(task)
         recipe, self.device = task.recipe, backend.check_device(device)
         self._dtype = backend.floating_dtype(recipe.training.dtype)
-        self._inputs = backend.to_device(task.inputs, self.device)
-        self._targets = backend.to_device(task.targets_as(recipe.training.dtype), self.device)
+        self._data = place(task.inputs, task.targets_as(recipe.training.dtype), self.device)
+        self.about_data = self._data.about
         self.model = task.model.to(self.device, self._dtype)
         self.criterion = task.objective.criterion(recipe).to(self.device, self._dtype)
         self.optimizer = getattr(optim, recipe.optimizer.kind)(
             self.model.parameters(), **recipe.optimizer.options
         )
         self.schedule = self.make_schedule(optim.lr_scheduler)
+        self._memory = backend.memory_info(self.device)  # with the data and the model in it, and no batch
         chosen = recipe.regularization.penalty
         self._penalty = None if chosen is None else getattr(regularization, chosen.kind)(**chosen.options)
 
     def train_batch(self, rows: Array) -> Step:
-        """Take one step on these rows."""
+        """Take one step on these rows.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If there is not enough memory for it.
+        """
+        try:
+            return self._train_batch(rows)
+        except MemoryError as error:
+            raise out_of_memory(error, self.device, self._memory, len(rows)) from error
+
+    def _train_batch(self, rows: Array) -> Step:
         if not self.model.training:  # telling every layer takes longer than a small layer does
             self.model.train()
         x, target = self._batch(rows, training=True)
@@ -96,7 +111,7 @@ class NumpyEngine(Engine):
         with no_grad():
             blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
             outputs = np.concatenate([self.model(self._batch(block)[0]) for block in blocks])
-            target = np.take(self._targets, backend.to_device(rows, self.device), axis=0)
+            target = backend.to_device(self.task.targets_as(self._dtype.name)[rows], self.device)
             loss = self.criterion(outputs, target)
         return Evaluation(float(loss), backend.to_host(outputs))
 
@@ -140,9 +155,9 @@ class NumpyEngine(Engine):
 
     def _batch(self, rows: Array, *, training: bool = False) -> tuple[Array, Array]:
         """Inputs and targets of some rows, on the device and in the dtype of the model."""
-        places = backend.to_device(rows, self.device)
-        x = self.task.prepare(np.take(self._inputs, places, axis=0), training=training)
-        return x.astype(self._dtype, copy=False), np.take(self._targets, places, axis=0)
+        x, target = self._data.batch(rows)
+        x = self.task.prepare(x, training=training)
+        return x.astype(self._dtype, copy=False), target
 
 
 def _on_host(state: Any) -> Any:

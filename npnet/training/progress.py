@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from npnet import backend
 from npnet.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class ProgressBar(Callback):
         where = _place(trainer) if trainer.epoch else ""
         if trainer.name or where:
             self._console.print(", ".join(filter(None, (trainer.name, where))), highlight=False)
+        if trainer.engine.about_data:
+            self._console.print(trainer.engine.about_data, highlight=False)
         if self._console.is_terminal:
             self._bar.start()
 
@@ -103,6 +106,8 @@ class ProgressBar(Callback):
             if f"{column}_loss" in measured
         ]
         figures.append(f"lr {measured['lr']:.2e}  {measured['rows_per_second']:,.0f} rows/s")
+        if trainer.engine.device != "cpu":
+            figures.append(f"{backend.memory_info(trainer.engine.device)[0] / 2**20:,.0f} MiB in use")
         epoch = f"epoch {self._shown:>{len(str(trainer.epochs))}}/{trainer.epochs}"
         self._console.print(f"{epoch}  {'   '.join(figures)}", highlight=False, soft_wrap=True)
 

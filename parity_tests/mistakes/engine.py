@@ -1,0 +1,75 @@
+"""Planted mistakes in the engines: in the loops, in the kernels, and around a GPU."""
+
+from __future__ import annotations
+
+from parity_tests.mistakes import Mistake
+
+__all__ = ["MISTAKES"]
+
+NUMBA = "npnet/engine/numba_engine.py"
+SCALAR = "npnet/engine/scalar.py"
+FUSION = "npnet/engine/fusion.py"
+PINNED = "npnet/pinned.py"
+MEMORY = "npnet/training/memory.py"
+
+ENGINE = "parity_tests/test_engine.py"
+FUSED = "parity_tests/test_fusion.py"
+DEVICE = "parity_tests/test_device_side.py"
+BATCHES = f"{DEVICE}::test_batches_are_neither_overwritten_nor_read_too_early"
+
+MISTAKES: list[Mistake] = [
+    Mistake(
+        "literals are doubles",
+        NUMBA,
+        "{name} = {first}.dtype.type({value!r})",
+        "{name} = {value!r}",
+        f"{ENGINE}::test_literals_have_the_arrays_dtype",
+    ),
+    Mistake(
+        "a loop multiplies before it divides",
+        NUMBA,
+        '{"error_model": "numpy", "nogil": True}',
+        '{"error_model": "numpy", "nogil": True, "fastmath": True}',
+        f"{ENGINE}::test_rules_are_those_of_numpy_to_the_last_bit[Adam-float32]",
+    ),
+    Mistake(
+        "a choice is turned round",
+        SCALAR,
+        "return ast.IfExp(*node.args)",
+        "return ast.IfExp(node.args[0], node.args[2], node.args[1])",
+        f"{ENGINE}::test_rules_are_those_of_numpy_to_the_last_bit[Rprop-float64]",
+    ),
+    Mistake(
+        "a limit is forgotten",
+        SCALAR,
+        'return _call("np.minimum", _call("np.maximum", value, least), most)',
+        'return _call("np.maximum", value, least)',
+        f"{ENGINE}::test_rules_are_those_of_numpy_to_the_last_bit[Rprop-float64]",
+    ),
+    Mistake(
+        "rows of another length are read all the same",
+        NUMBA,
+        "            if first.shape[-1] != other.shape[0]:\n                raise ShapeMismatch\n",
+        "",
+        f"{ENGINE}::test_what_a_loop_does_not_take_is_numpys",
+    ),
+    Mistake(
+        "numbers reach the kernel as doubles",
+        FUSION,
+        "return kernel(*_typed(args))",
+        "return kernel(*args)",
+        f"{FUSED}::test_a_training_on_the_device_runs_fused_and_is_the_hosts",
+    ),
+    Mistake("a batch on the device is overwritten", PINNED, "stream.wait_event(self._mark)", "pass", BATCHES),
+    Mistake("a batch is used before it came", PINNED, "compute.wait_event(slot.copied)", "pass", BATCHES),
+    Mistake(
+        "a pinned buffer is overwritten", PINNED, "        slot.copied.synchronize()", "        #", BATCHES
+    ),
+    Mistake(
+        "the batch that fits is larger than the one that did not",
+        MEMORY,
+        "fitting = batch_size // 2",
+        "fitting = batch_size * 2",
+        f"{DEVICE}::test_too_little_memory_says_what_would_fit",
+    ),
+]
