@@ -132,6 +132,16 @@ def imports(
 
 
 @app.command()
+def generator(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each has its turn.")] = 40,
+) -> None:
+    """Time the draws of PyTorch's generator, in processor time, against NumPy's own and PyTorch's."""
+    from benchmarks.generator import report
+
+    typer.echo(report(rounds))
+
+
+@app.command()
 def growth(
     peer: Annotated[str, typer.Option(help="npnet or npnet-numba.")] = "npnet",
     rows: Annotated[float, typer.Option(min=1e4, help="The most rows.")] = 1e7,
@@ -145,21 +155,6 @@ def growth(
         raise _refuse(f"--peer is npnet or npnet-numba, not {peer!r}")
     _must_be_quiet(busy)
     typer.echo(report(peer, int(rows), int(parameters), _say))
-
-
-@app.command()
-def checkpoint(
-    folder: Annotated[
-        str | None, typer.Argument(help="On the disk in question; else the system's for temporary files.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often both have their turn.")] = 9,
-    busy: Busy = False,
-) -> None:
-    """Time saving ten million parameters, against a plain write and sync of as many bytes."""
-    from benchmarks.checkpoint import report
-
-    _must_be_quiet(busy)
-    typer.echo(report(folder, rounds))
 
 
 def main() -> None:

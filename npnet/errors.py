@@ -24,13 +24,13 @@ __all__ = [
     "DtypeMismatchError",
     "EngineError",
     "FetchError",
-    "GradcheckError",
     "LockedError",
     "NonFiniteError",
     "NpnetError",
     "OutputError",
     "RecipeError",
     "RecipeMismatchError",
+    "ScriptError",
     "ShapeError",
     "StateError",
     "TargetError",
@@ -114,10 +114,6 @@ class BackwardError(NpnetError, RuntimeError):
     """``backward`` was called where there is nothing to go back through."""
 
 
-class GradcheckError(NpnetError, RuntimeError, AssertionError):
-    """A backward pass does not agree with differences of its forward pass."""
-
-
 class StateError(NpnetError, ValueError, RuntimeError, KeyError):
     """A ``state_dict`` does not fit what it is loaded into."""
 
@@ -127,6 +123,10 @@ class StateError(NpnetError, ValueError, RuntimeError, KeyError):
 
 class CheckpointError(StateError):
     """A checkpoint cannot be read, or is not one of this run."""
+
+
+class ScriptError(NpnetError, RuntimeError):
+    """A script that was to be run is not there, fails, or trains nothing."""
 
 
 class DataError(NpnetError, ValueError):

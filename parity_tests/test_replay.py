@@ -133,37 +133,3 @@ def test_the_run_is_the_same(seed: int, dtype: str) -> None:
         # Not in float32: the bias before BatchNorm has a true gradient of zero, Adam steps along the sign of
         # what rounding leaves of it, and the running mean, which evaluation subtracts, follows behind.
         np.testing.assert_allclose(ours["checks"], theirs["checks"], rtol=0, atol=tolerance)
-
-
-@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 0.9, 1.0])
-@pytest.mark.parametrize("shape", [(7,), (5, 3), (40, 50), (2, 3, 4)])
-def test_dropout_masks_are_the_same(p: float, shape: tuple[int, ...], dtype: str) -> None:
-    npnet.manual_seed(11, like="torch")
-    torch.manual_seed(11)
-    for _ in range(2):
-        ours = npnet.nn.Dropout(p)(np.ones(shape, dtype=dtype))
-        np.testing.assert_array_equal(ours, torch.nn.Dropout(p)(torch.ones(shape)).numpy(), strict=True)
-    np.testing.assert_array_equal(npnet.random.stream("dropout").get_state(), torch.get_rng_state().numpy())
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        *[(name, {}) for name in ("uniform_", "normal_", "kaiming_uniform_", "kaiming_normal_")],
-        *[(name, {}) for name in ("xavier_uniform_", "xavier_normal_")],
-        ("uniform_", {"a": -0.3, "b": 1.7}),
-        ("normal_", {"mean": 0.5, "std": 0.02}),
-        ("kaiming_uniform_", {"a": 5**0.5}),
-        ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}),
-        ("xavier_uniform_", {"gain": 5 / 3}),
-    ],
-)
-@pytest.mark.parametrize("shape", [(3, 4), (64, 33)])
-def test_initial_values_are_the_same(
-    name: str, arguments: dict[str, Any], shape: tuple[int, ...], dtype: str
-) -> None:
-    npnet.manual_seed(5, like="torch")
-    torch.manual_seed(5)
-    ours = getattr(npnet.nn.init, name)(np.empty(shape, dtype=dtype), **arguments)
-    theirs = getattr(torch.nn.init, name)(torch.empty(shape), **arguments)
-    np.testing.assert_array_equal(ours, theirs.numpy(), strict=True)

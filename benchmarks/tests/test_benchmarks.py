@@ -148,3 +148,15 @@ def test_a_busy_machine_is_refused(monkeypatch):
     answer = CliRunner().invoke(app, ["--quick"])
     assert answer.exit_code == 1
     assert "at work already: wait for a quiet machine, or pass --busy" in answer.stderr
+
+
+def test_the_draws_of_pytorchs_generator_are_timed():
+    result = CliRunner().invoke(app, ["generator", "--rounds", "1"])
+    assert result.exit_code == 0
+    assert [line.split("|")[1].strip() for line in result.output.splitlines()[2:]] == [
+        "1,000,000 uniforms, float32",
+        "1,000,000 uniforms, float64",
+        "permutation of 60,000",
+        "mask of 128 by 256",
+        "100,000 normals, float32",
+    ]

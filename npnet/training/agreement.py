@@ -29,7 +29,7 @@ In float64 a larger difference is a mistake and not rounding.  In float32 runs d
 
 
 class Moment(NamedTuple):
-    """When something was compared; steps count from 1 through all epochs, folds from 1, 0 without folds."""
+    """When something was compared: steps count from 1 through all epochs; 0 is none, or before the first."""
 
     fold: int
     epoch: int
@@ -37,7 +37,8 @@ class Moment(NamedTuple):
 
     def __str__(self) -> str:
         fold = f"fold {self.fold}, " if self.fold else ""
-        return f"{fold}epoch {self.epoch}, step {self.step}"
+        epoch = f"epoch {self.epoch}, " if self.epoch else ""
+        return f"{fold}{epoch}step {self.step}" if self.step else "at the start"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class Agreement:
     def __init__(self, dtype: str, tolerance: float | None = None) -> None:
         if tolerance is not None and not tolerance > 0.0:
             raise ArgumentError(f"a tolerance is positive, got {tolerance}")
+        if dtype not in TOLERANCES:
+            raise ArgumentError(f"runs are compared in {' or '.join(TOLERANCES)}, got {dtype}")
         self.tolerances = {
             kind: allowed if tolerance is None or kind == "rate" else tolerance
             for kind, allowed in TOLERANCES[dtype].items()
@@ -140,8 +143,8 @@ class Agreement:
         losses: tuple[float, float],
         gradients: tuple[Mapping[str, Array | None], Mapping[str, Array | None]],
         states: tuple[Mapping[str, Array], Mapping[str, Array]],
-        rates: tuple[float, float],
         moment: Moment,
+        rates: tuple[float, float] | None = None,
     ) -> Deviation:
         """Compare all that one step has left; returns what used most of its tolerance."""
         self._latest = None
@@ -151,7 +154,8 @@ class Agreement:
             # Backward goes from the loss down, so the last gradient is the first that can be wrong.
             for name in reversed(names) if kind == "gradient" else names:
                 self.compare(kind, name, ours.get(name), theirs.get(name), moment)
-        self.compare("rate", "learning rate", *rates, moment)
+        if rates is not None:
+            self.compare("rate", "learning rate", *rates, moment)
         assert self._latest is not None
         return self._latest
 
@@ -169,6 +173,17 @@ class Agreement:
         """The largest deviation of every tensor, a kind after the other."""
         order = ["run", *self.tolerances]
         return sorted(self._largest.values(), key=lambda deviation: order.index(deviation.kind))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Whether all agreed, what did not at first, and the largest deviations, as plain numbers."""
+        first = self.first
+        return {
+            "agree": first is None,
+            "first": None
+            if first is None
+            else {**first.to_dict(), "what": first.title, "when": str(first.moment)},
+            "tensors": [deviation.to_dict() for deviation in self.largest],
+        }
 
     @property
     def frame(self) -> pd.DataFrame:

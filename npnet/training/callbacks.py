@@ -15,7 +15,6 @@ import numpy as np
 
 from npnet.errors import NonFiniteError
 from npnet.regularization import EarlyStopping
-from npnet.training.likeness import refuse_unlike
 
 if TYPE_CHECKING:
     from npnet.backend import Array
@@ -148,9 +147,7 @@ class KeepWeights(Callback):
 
     def on_train_start(self, trainer: Trainer) -> None:
         """Keep the initial weights, unless it remembers better ones."""
-        if self.weights:
-            refuse_unlike(trainer.engine.state_dict(), self.weights, "the weights that are kept")
-        else:
+        if not self.weights:
             self._keep(trainer)
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:

@@ -23,7 +23,7 @@ from npnet.data import Dataset, Split
 from npnet.errors import ArgumentError, NonFiniteError
 from npnet.random import STREAMS, copy_streams, manual_seed, stream, using_streams
 from npnet.training import figures
-from npnet.training.agreement import Agreement, Deviation, Moment
+from npnet.training.agreement import Agreement, Moment
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
 from npnet.training.experiment import limited_threads
@@ -226,8 +226,8 @@ class _Comparison:
                 (losses[0], losses[1]),
                 (engines[0].gradients(), engines[1].gradients()),
                 (engines[0].state_dict(), engines[1].state_dict()),
-                (engines[0].lr, engines[1].lr),
                 moment,
+                (engines[0].lr, engines[1].lr),
             )
             self.steps.append(
                 {
@@ -290,9 +290,7 @@ class _Comparison:
             "versions": {"npnet": __version__, "numpy": np.__version__, "python": platform.python_version()},
             "folder": str(folder.path),
             "steps": len(steps),
-            "agree": agreement.first is None,
-            "first": _told(agreement.first),
-            "tensors": [deviation.to_dict() for deviation in agreement.largest],
+            **agreement.to_dict(),
             "runs": {name: _joined(runs) for name, runs in self.runs.items()},
         }
         if len(steps):
@@ -305,10 +303,6 @@ class _Comparison:
             )
         folder.write_json("compare.json", summary)
         return summary
-
-
-def _told(first: Deviation | None) -> dict[str, Any] | None:
-    return None if first is None else {**first.to_dict(), "what": first.title, "when": str(first.moment)}
 
 
 def _note(summary: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ BITS = "npnet/random/mersenne.py"
 COMPARISON = "npnet/training/comparison.py"
 GENERATOR = "npnet/random/torch_generator.py"
 MASKS = "torchref/masks.py"
+RECORDING = "npnet/training/recording.py"
+REPLAY = "npnet/training/replay.py"
 SAMPLER = "npnet/data/sampler.py"
 STREAMS = "npnet/random/streams.py"
 TRANSFORMS = "npnet/random/transforms.py"
@@ -19,6 +21,7 @@ DRAWS = "parity_tests/test_torch_generator.py::test_any_sequence_of_draws"
 FEW = "parity_tests/test_torch_generator.py::test_few_normals_and_many_in_turns"
 STATES = "parity_tests/test_torch_generator.py::test_a_state_carried_over_in_either_direction"
 LOADERS = "parity_tests/test_replay_data.py::test_loaders_hand_out_their_batches"
+PARTED = "torchref/tests/test_replay.py"
 COMPARED = "npnet/training/tests/test_comparison.py"
 
 MISTAKES: list[Mistake] = [
@@ -156,5 +159,33 @@ MISTAKES: list[Mistake] = [
         "(engines[0].state_dict(), engines[1].state_dict()),",
         "({}, {}),",
         f"{COMPARED}::test_a_mistake_is_named_with_its_step",
+    ),
+    Mistake(
+        "a sketch does not tell the sign",
+        RECORDING,
+        "float(flat @ _directions[flat.size])",
+        "float(np.abs(flat) @ _directions[flat.size])",
+        f"{PARTED}::test_where_they_part_is_named[wrong sign]",
+    ),
+    Mistake(
+        "losses pile up from step to step",
+        RECORDING,
+        "gradients})\n        self._loss = None\n",
+        "gradients})\n",
+        f"{PARTED}::test_each_step_has_the_losses_since_the_step_before",
+    ),
+    Mistake(
+        "draws are not held together",
+        REPLAY,
+        'one["draws"] == other["draws"]',
+        'bool(one["draws"])',
+        f"{PARTED}::test_where_they_part_is_named[one draw too many]",
+    ),
+    Mistake(
+        "the shorter run counts for both",
+        REPLAY,
+        "counts[0] == counts[1]",
+        "min(counts) > 0",
+        f"{PARTED}::test_where_they_part_is_named[fewer steps]",
     ),
 ]

@@ -9,7 +9,6 @@ from parity_tests.registry.images import IMAGES
 from parity_tests.registry.layers import LAYERS
 from parity_tests.registry.losses import LOSSES
 from parity_tests.registry.noise import NOISE
-from parity_tests.registry.normalization import NORMALIZATIONS
 from parity_tests.registry.optimizers import RULES
 from parity_tests.registry.recurrent import RECURRENT
 from parity_tests.registry.specification import ModuleSpecification, OptimizerSpecification
@@ -21,7 +20,6 @@ TOPICS = (
     ACTIVATIONS,
     NOISE,
     IMAGES,
-    NORMALIZATIONS,
     RECURRENT,
     LOSSES,
     CLASS_LOSSES,

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from npnet.backend import Array
+__all__ = ["Differences", "central_differences", "complex_step"]
 
-__all__ = ["STEP", "Differences", "central_differences", "complex_step"]
+HostArray = npt.NDArray[Any]
 
 STEP = 1e-4
 """Of the differences, relative to the larger of 1 and the element; the error is of fourth order in it."""
@@ -30,17 +31,13 @@ TINY = 1e-100
 class Differences(NamedTuple):
     """What :func:`central_differences` found."""
 
-    gradient: Array
+    gradient: HostArray
     """In the shape of the array that was varied."""
-    kinks: Array
+    kinks: HostArray
     """True where there is no derivative, or one that jumps within the step; ignore the gradient there."""
-    below: Array
-    """The slope of the left side."""
-    above: Array
-    """The slope of the right side."""
 
 
-def central_differences(function: Callable[[], float], x: Array, step: float = STEP) -> Differences:
+def central_differences(function: Callable[[], float], x: HostArray) -> Differences:
     r"""Differentiate a function by an array that it reads, element by element.
 
     With :math:`D_h = (f(x + h) - f(x - h)) / 2h` the estimate is :math:`(4 D_{h/2} - D_h) / 3`.  The two
@@ -53,8 +50,6 @@ def central_differences(function: Callable[[], float], x: Array, step: float = S
         Takes nothing, returns a number; reads `x` anew at every call.
     x : ndarray of float64
         Changed in place, and restored.
-    step : float
-        The first :math:`h`, relative to the larger of 1 and the element.
 
     Examples
     --------
@@ -65,31 +60,27 @@ def central_differences(function: Callable[[], float], x: Array, step: float = S
     >>> found.kinks
     array([False,  True, False])
     """
-    gradient, left, right = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
-    kinks = np.zeros(x.shape, dtype=bool)
+    gradient, kinks = np.zeros_like(x), np.zeros(x.shape, dtype=bool)
     middle = function()
     for place in np.ndindex(x.shape):
         kept = float(x[place])
-        h = step * max(1.0, abs(kept))
+        h = STEP * max(1.0, abs(kept))
         values = []
-        try:
-            for factor in (1.0, 0.5, -0.5, -1.0):
-                x[place] = kept + factor * h
-                values.append(function())
-        finally:
-            x[place] = kept
+        for factor in (1.0, 0.5, -0.5, -1.0):
+            x[place] = kept + factor * h
+            values.append(function())
+        x[place] = kept
         above, half_above, half_below, below = values
         whole, half = (above - below) / (2 * h), (half_above - half_below) / h
         gap = abs(above + below - 2 * middle) / h
         half_gap = abs(half_above + half_below - 2 * middle) / (h / 2)
         gradient[place] = (4 * half - whole) / 3
-        left[place], right[place] = (middle - below) / h, (above - middle) / h
         noticeable = gap > 1e-3 * max(abs(whole), 1e-3)
         kinks[place] = noticeable and not 0.3 < half_gap / gap < 0.7
-    return Differences(gradient, kinks, left, right)
+    return Differences(gradient, kinks)
 
 
-def complex_step(function: Callable[[Array], Any], x: Array) -> Array:
+def complex_step(function: Callable[[HostArray], Any], x: HostArray) -> HostArray:
     """Differentiate an analytic function of one array, element by element.
 
     Parameters

@@ -1,0 +1,69 @@
+"""Digits with a recurrent network, a row of the picture at a time, in npnet."""
+
+import argparse
+
+import numpy as np
+from pictures import load
+
+import npnet
+from npnet import nn, optim
+from npnet.data import DataLoader, TensorDataset, random_split
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", default="digits")
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--epochs", type=int, default=10)
+parser.add_argument("--dtype", default="float64")
+args = parser.parse_args()
+
+npnet.manual_seed(args.seed, like="torch")
+npnet.set_default_dtype(args.dtype)
+
+pictures, classes = load(args.data)
+side = pictures.shape[1]
+dataset = TensorDataset(pictures.astype(args.dtype), classes)
+train, valid = random_split(dataset, [0.9, 0.1])
+loader = DataLoader(train, batch_size=128, shuffle=True, drop_last=True)
+check = DataLoader(valid, batch_size=1000)
+
+
+class Reader(nn.Module):
+    """Reads a picture row by row, and says what it was after the last one."""
+
+    def __init__(self, features, hidden, classes):
+        super().__init__()
+        self.lstm = nn.LSTM(features, hidden, num_layers=2, dropout=0.2, batch_first=True)
+        self.dropout = nn.Dropout(0.3)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, x):
+        output, _ = self.lstm(x)
+        self.save(output.shape)
+        return self.head(self.dropout(output[:, -1]))
+
+    def backward(self, grad_output, *, input_grad=True):
+        (shape,) = self.saved()
+        grad = np.zeros(shape, grad_output.dtype)
+        grad[:, -1] = self.dropout.backward(self.head.backward(grad_output))
+        return self.lstm.backward(grad, input_grad=input_grad)
+
+
+model = Reader(side, 64, 10)
+criterion = nn.CrossEntropyLoss()
+optimizer = optim.Adam(model.parameters(), weight_decay=1e-5)
+schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=6e-3, total_steps=args.epochs * len(loader))
+
+for epoch in range(args.epochs):
+    model.train()
+    for x, target in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x), target)
+        model.backward(criterion.backward(), input_grad=False)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+
+    model.eval()
+    with npnet.no_grad():
+        hits = sum((model(x).argmax(1) == target).sum().item() for x, target in check)
+    print(f"epoch {epoch + 1}: loss {loss.item():.6f}, right {hits} of {len(valid)}")
