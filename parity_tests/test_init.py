@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,109 @@ def test_a_new_linear_layer_has_pytorch_s_values(bias: bool, seed: int, sizes: t
         assert_same(value, states[1][key], key)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(3, 4), (40, 25)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"mean": 1.0, "std": 2.0, "a": -0.5, "b": 4.0},
+        {"mean": -2.5, "a": -2.0, "b": 1.0},
+        {"a": 1.5, "b": 1.75},
+    ],
+)
+@given(seed=seeds)
+def test_truncated_normals(
+    arguments: dict[str, float], shape: tuple[int, ...], dtype: str, seed: int
+) -> None:
+    """The same rounds of the same draws, near the mean and far from it."""
+    found = []
+    for library in (NPNET, TORCH):
+        tensor = library.array(np.full(shape, 9.0, dtype))
+        library.seed(seed)
+        library.nn.init.trunc_normal_(tensor, **arguments)
+        found.append(library.host(tensor))
+    tolerance = 1e-14 if dtype == "float64" else 1e-6
+    np.testing.assert_allclose(found[0], found[1], rtol=tolerance, atol=tolerance, strict=True)
+    assert_same(npnet.random.stream("init").get_state(), torch.get_rng_state().numpy(), "generator")
+
+
+@pytest.mark.parametrize("like", [None, "torch"])
+@pytest.mark.parametrize(("a", "b"), [(-2.0, 2.0), (-0.5, 3.0), (1.5, 2.5)])
+def test_truncated_normals_have_the_moments_of_the_distribution(a: float, b: float, like: str | None) -> None:
+    npnet.manual_seed(1, like=like)
+    values = nn.init.trunc_normal_(np.empty((200, 200)), a=a, b=b)
+    expected = scipy.stats.truncnorm(a, b)
+    assert a <= values.min()
+    assert values.max() <= b
+    assert scipy.stats.kstest(values.reshape(-1), expected.cdf).pvalue > 1e-4
+
+
+def test_truncated_normals_far_from_the_mean_warn() -> None:
+    for library in (NPNET, TORCH):
+        with pytest.warns(UserWarning, match="more than 2 std from"):
+            library.nn.init.trunc_normal_(library.array(np.zeros((2, 2))), a=3.0, b=4.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(
+    seed=seeds, shape=st.lists(st.integers(1, 6), min_size=2, max_size=4), gain=st.sampled_from([1, 0.5, 2.0])
+)
+def test_orthogonal(dtype: str, seed: int, shape: list[int], gain: float) -> None:
+    found = []
+    for library in (NPNET, TORCH):
+        tensor = library.array(np.zeros(shape, dtype))
+        library.seed(seed)
+        library.nn.init.orthogonal_(tensor, gain)
+        found.append(library.host(tensor))
+    tolerance = 1e-11 if dtype == "float64" else 1e-3
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=tolerance, strict=True)
+    matrix = found[0].reshape(shape[0], -1).astype(np.float64)
+    product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(product, gain**2 * np.eye(len(product)), atol=1e-5)
+
+
+@given(
+    seed=seeds,
+    sizes=st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    groups=st.integers(1, 3),
+    outputs=st.integers(1, 4),
+)
+def test_dirac(seed: int, sizes: list[int], groups: int, outputs: int) -> None:
+    found = []
+    for library in (NPNET, TORCH):
+        tensor = library.array(np.full((groups * outputs, *sizes), 9.0))
+        found.append(library.host(library.nn.init.dirac_(tensor, groups)))
+    assert_same(*found, "dirac_")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(seed=seeds, sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)), sparsity=st.floats(0, 1))
+def test_sparse(dtype: str, seed: int, sizes: tuple[int, int], sparsity: float) -> None:
+    found = []
+    for library in (NPNET, TORCH):
+        tensor = library.array(np.full(sizes, 9.0, dtype))
+        library.seed(seed)
+        found.append(library.host(library.nn.init.sparse_(tensor, sparsity, 2.0)))
+    assert_same(found[0] == 0, found[1] == 0, "sparse_")
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-14, atol=1e-15, strict=True)
+    assert_same(npnet.random.stream("init").get_state(), torch.get_rng_state().numpy(), "generator")
+
+
+@pytest.mark.parametrize("layer", ["conv1d", "conv2d"])
+@given(seed=seeds)
+def test_a_convolution_s_fans_count_its_window(layer: str, seed: int) -> None:
+    shape = (6, 4, 3) if layer == "conv1d" else (6, 4, 3, 2)
+    field = math.prod(shape[2:])
+    npnet.manual_seed(seed)
+    bounds = {"fan_in": math.sqrt(3 / (4 * field)), "fan_out": math.sqrt(3 / (6 * field))}
+    for mode, bound in bounds.items():
+        values = nn.init.kaiming_uniform_(
+            np.empty((50, *shape)).reshape(300, *shape[1:])[:6], 0, mode, "linear"
+        )
+        assert 0.5 * bound < np.abs(values).max() <= bound
+
+
 SHAPE = (300, 200)
 """Fan-out and fan-in."""
 
@@ -132,10 +236,16 @@ REFUSED: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "one axis": ("xavier_uniform_", (3,), {}),
     "no matrix": ("eye_", (3, 2, 2), {}),
     "mode": ("kaiming_uniform_", (3, 2), {"mode": "fan_up"}),
+    "orthogonal vector": ("orthogonal_", (3,), {}),
+    "dirac matrix": ("dirac_", (3, 2), {}),
+    "dirac groups": ("dirac_", (3, 2, 2), {"groups": 2}),
+    "sparse vector": ("sparse_", (3,), {"sparsity": 0.5}),
+    "bounds in the wrong order": ("trunc_normal_", (3, 2), {"a": 2.0, "b": -2.0}),
     "nonlinearity": ("kaiming_normal_", (3, 2), {"nonlinearity": "swoosh"}),
 }
 
 
+@pytest.mark.filterwarnings("ignore:mean is more than 2 std")
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals(case: str) -> None:
     name, shape, arguments = REFUSED[case]
@@ -146,3 +256,8 @@ def test_refusals(case: str) -> None:
         raised.append(caught.value)
     assert isinstance(raised[0], NpnetError)
     assert isinstance(raised[0], type(raised[1])), f"PyTorch raised {raised[1]!r}"
+
+
+def test_every_function_of_pytorch_is_there() -> None:
+    theirs = {name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")}
+    assert theirs | {"calculate_gain", "lecun_normal_", "lecun_uniform_"} == set(nn.init.__all__)
