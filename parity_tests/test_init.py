@@ -179,9 +179,7 @@ def test_a_convolution_s_fans_count_its_window(layer: str, seed: int) -> None:
     npnet.manual_seed(seed)
     bounds = {"fan_in": math.sqrt(3 / (4 * field)), "fan_out": math.sqrt(3 / (6 * field))}
     for mode, bound in bounds.items():
-        values = nn.init.kaiming_uniform_(
-            np.empty((50, *shape)).reshape(300, *shape[1:])[:6], 0, mode, "linear"
-        )
+        values = nn.init.kaiming_uniform_(np.empty(shape), 0, mode, "linear")
         assert 0.5 * bound < np.abs(values).max() <= bound
 
 
