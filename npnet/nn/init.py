@@ -341,7 +341,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     if place.shape[0] % groups:
         raise ShapeError(f"dirac_: the first axis, {place.shape[0]}, is not divisible by groups={groups}")
     values = np.zeros(place.shape, place.dtype)
-    centre = tuple(size // 2 for size in place.shape[2:])
+    centre: tuple[int, ...] = tuple(size // 2 for size in place.shape[2:])
     outputs = place.shape[0] // groups
     for group in range(groups):
         for channel in range(min(outputs, place.shape[1])):
