@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import npnet
 from npnet import backend
 from npnet.data import Dataset, Split
 from npnet.errors import DeviceError, DeviceMemoryError
@@ -248,3 +251,13 @@ def test_a_cupy_that_cannot_be_imported(
     with pytest.raises(DeviceError, match=message) as caught:
         backend.check_device("cuda")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif("cuda" in backend.available_devices(), reason="this machine has a GPU")
+def test_the_suite_refuses_a_gpu_that_is_not_there() -> None:
+    command = [sys.executable, "-m", "pytest", "--device", "cuda", "-q", "parity_tests/test_arena.py"]
+    root = Path(npnet.__file__).parents[1]
+    answer = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert answer.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = answer.stderr.strip().splitlines()
+    assert line.startswith("ERROR: --device cuda: device 'cuda'")
