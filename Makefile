@@ -8,10 +8,10 @@ WORKERS ?= auto
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint types parity thorough docs wheel clean
+.PHONY: help train test lint types parity thorough kill-test fuzz docs wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,6 +45,12 @@ parity: $(VENV)/.test ## only the parity with PyTorch
 
 thorough: $(VENV)/.test ## the heavy Hypothesis profile, and every planted mistake
 	HYPOTHESIS_PROFILE=thorough $(PYTEST)
+
+kill-test: $(VENV)/.test ## kill training runs at 200 random moments, and see each end as if nothing had been
+	NPNET_KILLS=200 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet npnet/training/tests/test_kill.py
+
+fuzz: $(VENV)/.test ## ten million drawn or spoilt bytes through what reads files
+	NPNET_FUZZ_BYTES=10000000 $(PYTEST) -k anything_is_read_or_refused npnet
 
 docs: $(VENV)/.test ## build the book into docs/_build
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build

@@ -157,6 +157,21 @@ def growth(
     typer.echo(report(peer, int(rows), int(parameters), _say))
 
 
+@app.command()
+def checkpoint(
+    folder: Annotated[
+        str | None, typer.Argument(help="On the disk in question; else the system's for temporary files.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often both have their turn.")] = 9,
+    busy: Busy = False,
+) -> None:
+    """Time saving ten million parameters, against a plain write and sync of as many bytes."""
+    from benchmarks.checkpoint import report
+
+    _must_be_quiet(busy)
+    typer.echo(report(folder, rounds))
+
+
 def main() -> None:
     """Run the command line; what can be said in a line is."""
     multiprocessing.freeze_support()

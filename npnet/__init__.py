@@ -17,12 +17,14 @@ from npnet.random import manual_seed
 
 if TYPE_CHECKING:
     from npnet import data, regularization, training
+    from npnet.nn.gradcheck import gradcheck
     from npnet.nn.summary import summary
 
 __all__ = [
     "__version__",
     "backend",
     "data",
+    "gradcheck",
     "is_grad_enabled",
     "manual_seed",
     "nn",
@@ -40,6 +42,6 @@ def __getattr__(name: str) -> Any:
     """Load on first use what is not needed at once, so that ``import npnet`` stays quick."""
     if name in ("data", "regularization", "training"):
         return importlib.import_module(f"npnet.{name}")
-    if name == "summary":
-        return importlib.import_module("npnet.nn.summary").summary
+    if name in ("gradcheck", "summary"):
+        return getattr(importlib.import_module(f"npnet.nn.{name}"), name)
     raise AttributeError(f"module 'npnet' has no attribute {name!r}")

@@ -24,6 +24,7 @@ __all__ = [
     "DtypeMismatchError",
     "EngineError",
     "FetchError",
+    "GradcheckError",
     "LockedError",
     "NonFiniteError",
     "NpnetError",
@@ -112,6 +113,10 @@ class TargetError(NpnetError, ValueError, IndexError, RuntimeError):
 
 class BackwardError(NpnetError, RuntimeError):
     """``backward`` was called where there is nothing to go back through."""
+
+
+class GradcheckError(NpnetError, RuntimeError, AssertionError):
+    """A backward pass does not agree with differences of its forward pass."""
 
 
 class StateError(NpnetError, ValueError, RuntimeError, KeyError):

@@ -66,6 +66,8 @@ class Violation:
 
 HOST_ONLY = (
     HostOnly("npnet/nn/*.py", "*.__init__", "constructors make parameters on the host; Module.to moves them"),
+    HostOnly("npnet/nn/differences.py", "*", "differences are taken on the host, an element at a time"),
+    HostOnly("npnet/nn/gradcheck.py", "*", "differences are taken on the host, an element at a time"),
     HostOnly("npnet/nn/init.py", "*", "initial weights are drawn on the host: the same everywhere"),
     HostOnly("npnet/nn/module.py", "Module.load_state_dict", "a state comes as host arrays, or as lists"),
     HostOnly("npnet/nn/parameter.py", "Parameter.__reduce__", "a pickle holds host arrays"),

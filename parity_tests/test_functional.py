@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from npnet import nn
 from npnet.errors import ShapeError, UnsupportedError
 from parity_tests.equal import assert_equal
-from parity_tests.libraries import LIBRARIES, TORCH, arguments_for
+from parity_tests.libraries import LIBRARIES, NPNET, TORCH, arguments_for
 from parity_tests.registry import MODULES
 from parity_tests.registry.layers import shapes
 from parity_tests.registry.specification import arrays
@@ -85,6 +85,14 @@ INPLACE = (
     *("celu", "elu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish"),
     *("relu", "relu6", "selu", "silu", "threshold"),
 )
+NORMALIZATIONS = {
+    "batch_norm": ("BatchNorm2d", {"weight", "bias"}),
+    "group_norm": ("GroupNorm", {"weight", "bias"}),
+    "instance_norm": ("InstanceNorm2d", {"weight", "bias"}),
+    "layer_norm": ("LayerNorm", {"weight", "bias"}),
+    "rms_norm": ("RMSNorm", {"weight"}),
+}
+"""The class whose cases are drawn, and the parameters that the function takes."""
 
 every_device = pytest.mark.parametrize("device", LIBRARIES)
 
@@ -196,6 +204,44 @@ def test_windows(name: str, device: str, data: st.DataObject) -> None:
     compare(name, device, case.batches[0], case.arguments)
 
 
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+@given(data=st.data(), own=st.booleans())
+def test_normalizations(name: str, data: st.DataObject, own: bool) -> None:
+    """Values, and the running statistics that are moved in place."""
+    kind, taken = NORMALIZATIONS[name]
+    case = data.draw(MODULES[kind].cases)
+    x, rng = case.batches[0][0], np.random.default_rng(case.seed)
+    assume(name != "instance_norm" or x.ndim == 4)
+    given = {
+        key: value
+        for key, value in case.arguments.items()
+        if key in ("num_groups", "normalized_shape", "eps")
+    }
+    if not isinstance(given.get("normalized_shape", ()), tuple):
+        given["normalized_shape"] = (given["normalized_shape"],)
+    if case.arguments.get("affine", case.arguments.get("elementwise_affine")):
+        shape = given.get("normalized_shape", x.shape[1:2])
+        given |= {key: rng.normal(size=shape) for key in sorted(taken)}
+    if name in ("batch_norm", "instance_norm"):
+        given |= {
+            "running_mean": rng.normal(size=x.shape[1]),
+            "running_var": rng.uniform(0.5, 2.0, x.shape[1]),
+        }
+        given |= {"training" if name == "batch_norm" else "use_input_stats": own, "momentum": 0.3}
+    seen = []
+    for library, module in ((NPNET, nn.functional), (TORCH, torch.nn.functional)):
+        arguments = arguments_for(library, given)
+        output = getattr(module, name)(library.array(x), **arguments)
+        running = [
+            library.host(arguments[key]) for key in ("running_mean", "running_var") if key in arguments
+        ]
+        seen.append([library.host(output), *running])
+    for i, (ours, theirs) in enumerate(zip(*seen, strict=True)):
+        assert_equal(
+            ours, theirs, Subject(f"functional.{name}", "float64", "forward"), f"{i} of {case.arguments}"
+        )
+
+
 @every_device
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 @given(data=st.data())
@@ -232,7 +278,15 @@ def test_dropout(name: str, device: str, data: st.DataObject, training: bool, p:
 
 
 def test_every_function_is_tested() -> None:
-    assert set(nn.functional.__all__) == {*ELEMENTWISE, *LOSSES, *DROPOUTS, *WINDOWS, *CONVOLUTIONS, *OTHERS}
+    assert set(nn.functional.__all__) == {
+        *ELEMENTWISE,
+        *LOSSES,
+        *DROPOUTS,
+        *WINDOWS,
+        *CONVOLUTIONS,
+        *NORMALIZATIONS,
+        *OTHERS,
+    }
 
 
 def test_inputs_are_not_touched() -> None:

@@ -134,6 +134,44 @@ def test_batch_norm() -> None:
     assert hold("batch_normalization", batch_norm) >= 4
 
 
+def layer_norm(node: Node) -> Iterable[HostArray | None]:
+    """ONNX normalises all axes from one on."""
+    x, scale, *shift = node.inputs
+    assert x is not None
+    shape = x.shape[node.attributes.get("axis", -1) :]
+    yield functional.layer_norm(x, shape, scale, *shift, eps=node.attributes.get("epsilon", 1e-5))
+
+
+def rms_norm(node: Node) -> Iterable[HostArray | None]:
+    """As layer normalisation, without a shift."""
+    x, scale = node.inputs
+    assert x is not None
+    shape = x.shape[node.attributes.get("axis", -1) :]
+    yield functional.rms_norm(x, shape, scale, node.attributes.get("epsilon", 1e-5))
+
+
+def group_norm(node: Node) -> Iterable[HostArray | None]:
+    """Scale and shift are by channel."""
+    x, scale, shift = node.inputs
+    assert x is not None
+    eps = node.attributes.get("epsilon", 1e-5)
+    yield functional.group_norm(x, node.attributes["num_groups"], scale, shift, eps)
+
+
+def instance_norm(node: Node) -> Iterable[HostArray | None]:
+    """Each sample by itself."""
+    x, scale, shift = node.inputs
+    assert x is not None
+    yield functional.instance_norm(x, weight=scale, bias=shift, eps=node.attributes.get("epsilon", 1e-5))
+
+
+def test_normalisation_of_each_sample() -> None:
+    assert hold("layernormalization", layer_norm) >= 19
+    assert hold("rmsnormalization", rms_norm) >= 19
+    assert hold("groupnormalization", group_norm) >= 2
+    assert hold("instance_normalization", instance_norm) >= 2
+
+
 # ------------------------------------------------------------------ the runner itself
 
 

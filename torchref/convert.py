@@ -12,6 +12,8 @@ from torch import nn as tnn
 
 from npnet import nn
 from npnet.errors import DtypeError
+from npnet.training.forecaster import Forecaster
+from torchref import forecaster
 from torchref.masks import give_masks
 from torchref.state import to_arrays, to_tensors
 
@@ -29,7 +31,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "AvgPool2d": (*_WINDOWS, "ceil_mode", "count_include_pad", "divisor_override"),
     "BCEWithLogitsLoss": ("weight", "reduction", "pos_weight"),
     **dict.fromkeys(
-        ("BatchNorm1d", "BatchNorm2d"), ("num_features", "eps", "momentum", "affine", "track_running_stats")
+        ("BatchNorm1d", "BatchNorm2d", "InstanceNorm1d", "InstanceNorm2d"),
+        ("num_features", "eps", "momentum", "affine", "track_running_stats"),
     ),
     "CELU": ("alpha",),
     "Conv1d": _CONVOLUTION,
@@ -45,12 +48,14 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "Hardswish": (),
     "Hardtanh": ("min_val", "max_val"),
     "HingeEmbeddingLoss": ("margin", "reduction"),
+    "GroupNorm": ("num_groups", "num_channels", "eps", "affine"),
     "HuberLoss": ("reduction", "delta"),
     "Identity": (),
     "KLDivLoss": ("reduction", "log_target"),
     "L1Loss": ("reduction",),
     "GRU": RECURRENT,
     "LSTM": (*RECURRENT, "proj_size"),
+    "LayerNorm": ("normalized_shape", "eps", "elementwise_affine"),
     "LeakyReLU": ("negative_slope",),
     "Linear": ("in_features", "out_features"),
     "LogSigmoid": (),
@@ -64,6 +69,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "RNN": (*RECURRENT, "nonlinearity"),
     "PReLU": ("num_parameters", "init"),
     "PoissonNLLLoss": ("log_input", "full", "eps", "reduction"),
+    "RMSNorm": ("normalized_shape", "eps", "elementwise_affine"),
     "ReLU": (),
     "ReLU6": (),
     "SELU": (),
@@ -82,7 +88,13 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """The classes that both libraries have, and those of their arguments that are kept as attributes."""
 
-HAS_BIAS = ("BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "Linear")
+FORECASTERS: tuple[Any, Any] = (Forecaster, forecaster.Forecaster)
+"""The class of npnet, and its twin."""
+
+HAS_BIAS = (
+    *("BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "GroupNorm"),
+    *("InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "Linear"),
+)
 """Classes of which ``bias=`` is an argument and, in another sense, an attribute."""
 
 
@@ -166,6 +178,9 @@ class _Conversion:
 
     def _made(self, module: Any) -> Any:
         name = type(module).__name__
+        if type(module) in FORECASTERS:
+            made = FORECASTERS[self.target is tnn]
+            return made(self._twin(module.recurrent), self._twin(module.head), module.bptt)
         if name not in ARGUMENTS or type(module) is not getattr(self.source, name, None):
             raise DtypeError(
                 f"{name} has no twin in {self.target.__name__}; known are {', '.join(sorted(ARGUMENTS))}. "

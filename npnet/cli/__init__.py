@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npnet.cli import compare, data, plot, replay, train
+from npnet.cli import compare, data, evaluate, plot, predict, replay, runs, train
 from npnet.cli.app import app, main
 
-__all__ = ["app", "compare", "data", "main", "plot", "replay", "train"]
+__all__ = ["app", "compare", "data", "evaluate", "main", "plot", "predict", "replay", "runs", "train"]

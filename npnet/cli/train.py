@@ -24,7 +24,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="RECIPE",
-            help="galaxies, galaxies-sdss, galaxy-images, mnist, mnist-cnn, fashion-mnist, digits, or the "
+            help="galaxies, galaxies-sdss, galaxy-images, mnist, mnist-cnn, fashion-mnist, "
+            "fashion-mnist-cnn, fashion-mnist-lesson, wine, binary, digits, sunspots, temperatures, or the "
             "path of a .toml file. With --resume it may be left out.",
             show_default=False,
         ),
@@ -193,6 +194,13 @@ def _closing_table(summary: dict[str, Any]) -> Table:
                 table.add_row(
                     "ceiling", f"{data['ceiling']:.2%}, expected of the best classifier for this simulator"
                 )
+    for name, scores in summary.get("references", {}).items():
+        errors = ", ".join(
+            f"{measure.title} {measure.written(scores[measure.name], data['unit'])}"
+            for measure in objective_of_kind(summary["task"]).measures
+            if measure.in_units
+        )
+        table.add_row(f"{name} forecast", errors)
     if "epochs" in summary:
         table.add_row("epoch kept", f"{summary['kept_epoch']} of {summary['epochs']}")
     table.add_row("time", f"{seconds['total']:.1f} s, of which {seconds['training']:.1f} s training")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from npnet.data.catalogue import load, names
 from npnet.data.dataset import Dataset
-from npnet.data.features import Features, features_from_state, make_features
+from npnet.data.features import Features, features_class, features_from_state, make_features
 from npnet.data.loader import DataLoader, Subset, TensorDataset, default_collate, random_split
 from npnet.data.sampler import (
     BatchSampler,
@@ -24,7 +24,7 @@ from npnet.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from npnet.data.split import Split, stratified_folds, stratified_split
+from npnet.data.split import Split, chronological_split, stratified_folds, stratified_split
 
 __all__ = [
     "BatchSampler",
@@ -38,7 +38,9 @@ __all__ = [
     "SubsetRandomSampler",
     "TensorDataset",
     "WeightedRandomSampler",
+    "chronological_split",
     "default_collate",
+    "features_class",
     "features_from_state",
     "load",
     "make_features",

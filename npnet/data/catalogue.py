@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from npnet.data import digits, galaxies, galaxy_images, small_tables
+from npnet.data import digits, galaxies, galaxy_images, series, small_tables
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry
+from npnet.data.rows import TableFormat
 from npnet.errors import ArgumentError, UnsupportedError
 
-__all__ = ["load", "names"]
+__all__ = ["FORMATS", "load", "names"]
 
 Place = str | Path | None
 
@@ -21,6 +22,8 @@ WITH_FILES: Mapping[str, Callable[[Place, int], Dataset]] = {
     "mnist": lambda data, seed: digits.load_mnist("mnist", data),
     "fashion-mnist": lambda data, seed: digits.load_mnist("fashion-mnist", data),
     "wine": lambda data, seed: small_tables.load_wine(data),
+    "sunspots": lambda data, seed: series.load_series("sunspots", data),
+    "temperatures": lambda data, seed: series.load_series("temperatures", data),
 }
 """How a dataset is read of files in some place; `seed` is that of a simulator."""
 
@@ -29,6 +32,13 @@ BUILT_IN: Mapping[str, Callable[[], Dataset]] = {
     "breast-cancer": small_tables.load_breast_cancer,
 }
 """Those that come with scikit-learn."""
+
+
+FORMATS: Mapping[str, TableFormat] = {
+    "galaxies": galaxies.TABLE_2_FORMAT,
+    "galaxies-sdss": galaxies.SDSS_FORMAT,
+}
+"""What the cells of a table mean, where it is not just numbers."""
 
 
 def names() -> tuple[str, ...]:

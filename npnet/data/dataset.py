@@ -48,6 +48,8 @@ class Dataset:
         What the `k` numbers a row are; empty for classes.
     unit : str
         Of the numbers, for people; empty where they have none.
+    season : int or None
+        For a series, whose rows follow one another in time: how many steps a period has.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Dataset:
     ceiling: float | None = None
     target_names: tuple[str, ...] = ()
     unit: str = ""
+    season: int | None = None
 
     def __post_init__(self) -> None:
         for part in ("inputs", "identifiers", "groups", "held_out"):

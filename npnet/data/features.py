@@ -26,6 +26,7 @@ __all__ = [
     "Features",
     "Standardized",
     "StandardizedTable",
+    "features_class",
     "features_from_state",
     "finite_columns",
     "make_features",
@@ -33,7 +34,7 @@ __all__ = [
 
 
 class Features(ABC):
-    """What turns the inputs of a dataset into float32, a row ``(d,)`` or a picture ``(C, H, W)`` for each."""
+    """What turns the inputs of a dataset into float32: a row ``(d,)``, a picture or a window for each."""
 
     kind: ClassVar[str]
     """What recipes and :meth:`state` call it."""
@@ -45,6 +46,16 @@ class Features(ABC):
     def shape(self) -> tuple[int, ...]:
         """Of what :meth:`transform` makes of one row."""
         return (len(self.feature_names),)
+
+    @property
+    def reach(self) -> int:
+        """How many rows before its own a row looks at; 0 where rows do not follow one another."""
+        return 0
+
+    @property
+    def horizon(self) -> int:
+        """How many steps before its own the latest row is that a row looks at; 0 for its own."""
+        return 0
 
     @abstractmethod
     def fit(self, inputs: Any, targets: Array) -> Self:
@@ -62,6 +73,14 @@ class Features(ABC):
     @abstractmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make the features again from what :meth:`state` returned."""
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The columns of a table that :meth:`transform` looks at; none where inputs are no table."""
+        return ()
+
+    takes_missing: ClassVar[bool] = False
+    """Whether NaN in a table stands for a missing value."""
 
     def _check_fitted(self) -> None:
         if not self.feature_names:
@@ -116,12 +135,17 @@ class Standardized(Features):
         StateError
             If it is not the state of such features.
         """
-        features = cls()
         try:
+            features = cls._blank(state)
             features._load(state)
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"not the state of {cls.kind!r} features: {error!r}") from error
         return features
+
+    @classmethod
+    def _blank(cls, state: Mapping[str, Any]) -> Self:
+        """Such features before they have learned anything."""
+        return cls()
 
     def _load(self, state: Mapping[str, Any]) -> None:
         if state["kind"] != self.kind:
@@ -165,6 +189,11 @@ class StandardizedTable(Standardized):
         self.feature_names = tuple(map(str, inputs.columns))
         return self
 
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The features themselves."""
+        return self.feature_names
+
     def _columns(self, inputs: pd.DataFrame) -> Array:
         return finite_columns(inputs, self.feature_names)
 
@@ -191,6 +220,7 @@ _HOMES = {
     "images": ("npnet.data.standardized_images", "StandardizedImages"),
     "votes": ("npnet.data.votes", "VoteProducts"),
     "photometry": ("npnet.data.photometry", "Photometry"),
+    "windows": ("npnet.data.windows", "Windows"),
 }
 """Module and class by kind; imported on use, since scikit-learn is heavy and images do without."""
 
@@ -201,12 +231,30 @@ def _class_of(kind: str) -> type[Features]:
     return cls
 
 
+def features_class(kind: str) -> type[Features]:
+    """The class of a kind of features.
+
+    Raises
+    ------
+    ArgumentError
+        If there are none of that name.
+
+    Examples
+    --------
+    >>> features_class("table").__name__
+    'StandardizedTable'
+    """
+    if kind not in _HOMES:
+        raise ArgumentError(f"unknown features {kind!r}; there are {', '.join(map(repr, _HOMES))}")
+    return _class_of(kind)
+
+
 def make_features(kind: str, **options: Any) -> Features:
     """Features by the name that recipes use.
 
     Parameters
     ----------
-    kind : {"table", "images", "votes", "photometry"}
+    kind : {"table", "images", "votes", "photometry", "windows"}
         Which ones.
     **options
         Passed on to the class.
@@ -221,10 +269,9 @@ def make_features(kind: str, **options: Any) -> Features:
     >>> make_features("images").kind
     'images'
     """
-    if kind not in _HOMES:
-        raise ArgumentError(f"unknown features {kind!r}; there are {', '.join(map(repr, _HOMES))}")
+    cls = features_class(kind)
     try:
-        return _class_of(kind)(**options)
+        return cls(**options)
     except TypeError as error:
         raise ArgumentError(f"features {kind!r}: {error}") from error
 

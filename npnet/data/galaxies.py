@@ -14,6 +14,7 @@ import numpy as np
 
 from npnet.data.dataset import Dataset
 from npnet.data.registry import entry, locate
+from npnet.data.rows import TableFormat
 from npnet.data.tables import class_of_flags, filled, read_csv, to_numbers
 from npnet.errors import DataMissingError
 
@@ -50,6 +51,10 @@ SAME_OBJECT_ARCSEC = 1.0
 
 UNIT = (0.0, 1.0)
 
+TABLE_2_FORMAT = TableFormat("OBJID", limits=dict.fromkeys((*VOTE_FRACTIONS, *DEBIASED_FRACTIONS), UNIT))
+SDSS_FORMAT = TableFormat("id", missing=MISSING, zero_is_missing=MAGNITUDES)
+"""A magnitude of exactly 0, which no galaxy has, is missing too."""
+
 
 def load_galaxies(data: str | Path | None, seed: int) -> Dataset:
     """Table 2 of Galaxy Zoo 1 where it is found, else a simulated one.
@@ -85,10 +90,11 @@ def _from_table_2(
     table: pd.DataFrame, origin: str, *, simulated: bool = False, ceiling: float | None = None
 ) -> Dataset:
     fractions = (*VOTE_FRACTIONS, *DEBIASED_FRACTIONS)
+    limits = TABLE_2_FORMAT.limits
     identifiers = filled(table["OBJID"], origin)
     return Dataset(
         name="galaxies",
-        inputs=to_numbers(table[["NVOTE", *fractions]], origin, limits=dict.fromkeys(fractions, UNIT)),
+        inputs=to_numbers(table[["NVOTE", *fractions]], origin, limits=limits),
         targets=class_of_flags(to_numbers(table[list(CLASS_NAMES)], origin), origin),
         class_names=CLASS_NAMES,
         identifiers=identifiers,

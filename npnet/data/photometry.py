@@ -121,6 +121,7 @@ class Photometry(Standardized):
     """
 
     kind = "photometry"
+    takes_missing = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,6 +160,11 @@ class Photometry(Standardized):
         self.median = np.asarray(state["median"], dtype=np.float64)
         if self.median.shape != self.mean.shape:
             raise ValueError(f"{len(self.mean)} means, medians {self.median.shape}")
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """What the physics is computed from."""
+        return COLUMNS
 
     def _columns(self, inputs: pd.DataFrame) -> Array:
         columns = self._physics(inputs)[list(self.feature_names)].to_numpy()

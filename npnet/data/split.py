@@ -17,7 +17,7 @@ from npnet.random import resolve
 if TYPE_CHECKING:
     from npnet.backend import Array
 
-__all__ = ["Split", "stratified_folds", "stratified_split"]
+__all__ = ["Split", "chronological_split", "stratified_folds", "stratified_split"]
 
 
 class Split(NamedTuple):
@@ -144,6 +144,47 @@ def stratified_folds(
     splitter = StratifiedKFold(n_splits, shuffle=True, random_state=_seed(resolve(generator, "split")))
     folds = splitter.split(units.classes, units.classes)
     return [(units.rows(train), units.rows(test)) for train, test in folds]
+
+
+def chronological_split(n: int, validation: float, test: float | None = None, *, reach: int = 0) -> Split:
+    """Cut a series in time: the earliest rows train, later ones choose the epoch, the last ones are the test.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows, which follow one another in time.
+    validation, test : float
+        Shares of the rows; 0 (for `test` also None) for none.
+    reach : int, default 0
+        How many rows before its own a row looks at.  The first `reach` rows of each part are left out, so
+        that no row looks into another part.
+
+    Raises
+    ------
+    ArgumentError
+        If a share is not in :math:`[0, 1)`, or a part has no row left.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in chronological_split(10, 0.3, 0.3, reach=2)]
+    [[2, 3], [6], [9]]
+    """
+    _check_share("validation", validation)
+    _check_share("test", test or 0.0)
+    counts = [round(validation * n), round((test or 0.0) * n)]
+    ends = np.cumsum([n - sum(counts), *counts])
+    parts = []
+    for name, size, end in zip(Split._fields, (n - sum(counts), *counts), ends, strict=True):
+        if name == "train" or size:
+            if size <= reach:
+                raise ArgumentError(
+                    f"the {name} part has {size} of {n} rows, and a row looks back over {reach}: "
+                    "take shorter windows, or another share"
+                )
+            parts.append(np.arange(end - size + reach, end))
+        else:
+            parts.append(np.arange(0))
+    return Split(*parts)
 
 
 class _Units:

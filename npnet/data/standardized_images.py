@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.data.features import Features
-from npnet.errors import DataError, DtypeError, ShapeError, StateError
+from npnet.errors import ArgumentError, DataError, DtypeError, ShapeError, StateError
 
 if TYPE_CHECKING:
     from npnet.backend import Array
@@ -27,6 +27,18 @@ class StandardizedImages(Features):
     :math:`\mu_c` and :math:`\sigma_c` are taken over all pixels of that channel in the training images,
     exactly, from sums of integers.  :meth:`transform` is meant for a batch at a time, so that the images
     themselves stay bytes.
+
+    Parameters
+    ----------
+    mean, deviation : float, optional
+        Fixed ones for all channels in place of those learned, as shares of white (255), the way that
+        torchvision's ``Normalize`` takes them after ``ToTensor``: with 0.5 and 0.5 pixels lie between -1
+        and 1.  Both or neither.
+
+    Raises
+    ------
+    ArgumentError
+        If one of them is missing or not finite, or the deviation is not positive.
 
     Attributes
     ----------
@@ -48,7 +60,8 @@ class StandardizedImages(Features):
 
     kind = "images"
 
-    def __init__(self) -> None:
+    def __init__(self, mean: float | None = None, deviation: float | None = None) -> None:
+        self.fixed = _fixed(mean, deviation)
         self.image_shape: tuple[int, ...] = ()
         self.mean: Array = np.empty(0)
         self.scale: Array = np.empty(0)
@@ -85,6 +98,10 @@ class StandardizedImages(Features):
         if inputs.size == 0:
             raise DataError("there are no images to learn mean and scale from")
         channels = inputs.shape[3] if inputs.ndim == 4 else 1
+        if self.fixed is not None:
+            mean, scale = (np.full(channels, 255.0 * share) for share in self.fixed)
+            self._set(inputs.shape[1:], mean, scale)
+            return self
         totals, squares = [0] * channels, [0] * channels  # Python's integers: their products need 70 bits
         for start in range(0, len(inputs), BLOCK):
             pixels = inputs[start : start + BLOCK].reshape(-1, channels)
@@ -175,3 +192,17 @@ class StandardizedImages(Features):
     def _check(self, inputs: Array) -> None:
         if getattr(inputs, "dtype", None) != np.uint8:
             raise DtypeError(f"images are uint8, got {getattr(inputs, 'dtype', type(inputs).__name__)}")
+
+
+def _fixed(mean: Any, deviation: Any) -> tuple[float, float] | None:
+    """Mean and deviation as they were given, checked."""
+    if mean is None and deviation is None:
+        return None
+    for name, value in (("mean", mean), ("deviation", deviation)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ArgumentError(
+                f"images: {name} must be a number, and both are given or neither; got {value!r}"
+            )
+    if deviation <= 0.0:
+        raise ArgumentError(f"images: deviation must be above 0, got {deviation!r}")
+    return float(mean), float(deviation)

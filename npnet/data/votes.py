@@ -154,6 +154,11 @@ class VoteProducts(Standardized):
         if unknown:
             raise ValueError(f"{sorted(unknown)} are not made of {', '.join(self.columns)}")
 
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """What products and transforms start from."""
+        return self.columns
+
     def _columns(self, inputs: pd.DataFrame) -> Array:
         expanded, names = self._expand(inputs)
         position = {name: number for number, name in enumerate(names)}

@@ -37,6 +37,8 @@ from npnet.nn.convolution import Conv1d, Conv2d
 from npnet.nn.dropout import Dropout
 from npnet.nn.feature_dropout import Dropout1d, Dropout2d
 from npnet.nn.flatten import Flatten
+from npnet.nn.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d
+from npnet.nn.layer_norm import LayerNorm, RMSNorm
 from npnet.nn.linear import Identity, Linear
 from npnet.nn.loss import (
     BCELoss,
@@ -88,6 +90,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "GaussianNoise",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -95,8 +98,11 @@ __all__ = [
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -112,6 +118,7 @@ __all__ = [
     "PReLU",
     "Parameter",
     "PoissonNLLLoss",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",

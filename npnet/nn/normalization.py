@@ -16,7 +16,16 @@ from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "Normalization", "batch_norm", "batch_norm_backward"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Normalization",
+    "Tracking",
+    "batch_norm",
+    "batch_norm_backward",
+    "channel_sums",
+    "track",
+]
 
 
 def channel_sums(x: Array) -> Array:
@@ -129,6 +138,13 @@ def batch_norm_backward(
     return three_terms(g, centred, slope, along_channels(grad_beta / m, g), scale), grad_gamma, grad_beta
 
 
+def track(running_mean: Any, running_var: Any, share: Any, mean: Array, variance: Array, m: int) -> None:
+    """Move running statistics in place towards those of `m` values a channel."""
+    running_mean[...], running_var[...] = moved(
+        running_mean, running_var, mean, variance, 1 - share, share, m / (m - 1)
+    )
+
+
 class Normalization(Module):
     """Base of the layers that normalise, whose parameters are no weights to be penalised."""
 
@@ -142,19 +158,16 @@ class Normalization(Module):
             None if self.bias is None else self.bias.data,
         )
 
-    def _learn(self, grad_gamma: Array, grad_beta: Array) -> None:
+    def _learn(self, grad_gamma: Array, grad_beta: Array | None = None) -> None:
         """Add to the gradients of scale and shift."""
         if self.weight is not None:
-            self.weight.accumulate(np.positive, grad_gamma)
-        if self.bias is not None:
-            self.bias.accumulate(np.positive, grad_beta)
+            self.weight.accumulate(np.positive, grad_gamma.reshape(self.weight.shape))
+        if self.bias is not None and grad_beta is not None:
+            self.bias.accumulate(np.positive, grad_beta.reshape(self.bias.shape))
 
 
-class _BatchNorm(Normalization):
-    """Batch normalisation over all axes but the second; a subclass says how many axes there may be."""
-
-    shapes: ClassVar[Mapping[int, str]]
-    """Accepted numbers of axes, and the shapes in words."""
+class Tracking(Normalization):
+    """Base of the layers that keep running statistics of their channels."""
 
     running_mean: Array | None
     running_var: Array | None
@@ -201,6 +214,20 @@ class _BatchNorm(Normalization):
         if self.bias is not None:
             self.bias.data.fill(0)
 
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(Tracking):
+    """Batch normalisation over all axes but the second; a subclass says how many axes there may be."""
+
+    shapes: ClassVar[Mapping[int, str]]
+    """Accepted numbers of axes, and the shapes in words."""
+
     def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Normalise every channel."""
         self._check(input)
@@ -211,7 +238,9 @@ class _BatchNorm(Normalization):
         mean, variance = (None, None) if own else running
         y, centred, inverse_std, mean, variance = batch_norm(x, gamma, beta, self.eps, mean, variance)
         if self.training and self.running_mean is not None:
-            self._track(mean, variance, x.size // x.shape[1])
+            self.num_batches_tracked += 1
+            share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+            track(self.running_mean, self.running_var, share, mean, variance, x.size // x.shape[1])
         self.save(input.shape, centred, inverse_std, own)
         return y.reshape(input.shape)
 
@@ -226,17 +255,6 @@ class _BatchNorm(Normalization):
         self._learn(grad_gamma, grad_beta)
         return grad_input.reshape(shape) if input_grad else None
 
-    def _track(self, mean: Array, variance: Array, m: int) -> None:
-        """Move the running statistics towards a batch's, the variance with Bessel's correction."""
-        running_mean, running_var, count = self.running_mean, self.running_var, self.num_batches_tracked
-        assert running_mean is not None
-        assert running_var is not None
-        count += 1
-        share = 1 / count if self.momentum is None else self.momentum
-        running_mean[...], running_var[...] = moved(
-            running_mean, running_var, mean, variance, 1 - share, share, m / (m - 1)
-        )
-
     def _check(self, x: Array) -> None:
         name = type(self).__name__
         like = self.running_mean if self.weight is None else self.weight.data
@@ -249,13 +267,6 @@ class _BatchNorm(Normalization):
                 f"{name} needs more than 1 value per channel when training, got input of shape "
                 f"{x.shape}; use a larger batch, drop_last=True in the loader, or eval()"
             )
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm1d(_BatchNorm):

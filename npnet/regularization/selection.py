@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 from npnet.errors import ArgumentError, DtypeError
+from npnet.nn.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d
+from npnet.nn.layer_norm import LayerNorm, RMSNorm
 from npnet.nn.module import Module
 from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
 from npnet.nn.parameter import Parameter
@@ -17,7 +19,15 @@ Penalized: TypeAlias = Module | Parameter | Iterable[Parameter] | Iterable[tuple
 
 Choice: TypeAlias = Literal["all", "weights"] | Callable[[str, Parameter], bool]
 
-NORMALIZATION = (BatchNorm1d, BatchNorm2d)
+NORMALIZATION = (
+    BatchNorm1d,
+    BatchNorm2d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    LayerNorm,
+    RMSNorm,
+)
 """Layers whose parameters are no weights in the sense of ``on="weights"``."""
 
 

@@ -24,6 +24,7 @@ from npnet.training.objective import (
     Regression,
     objective_from_state,
 )
+from npnet.training.predictor import Predictor, evaluate_run, load_predictor
 from npnet.training.recipe import Recipe, load_recipe, recipe_names
 from npnet.training.record import Run, read_run
 from npnet.training.run import RunFolder, load_weights
@@ -44,6 +45,7 @@ __all__ = [
     "KeepWeights",
     "NumpyEngine",
     "Objective",
+    "Predictor",
     "Recipe",
     "Regression",
     "Run",
@@ -54,7 +56,9 @@ __all__ = [
     "Task",
     "Trainer",
     "compare_recipe",
+    "evaluate_run",
     "load_checkpoint",
+    "load_predictor",
     "load_recipe",
     "load_weights",
     "make_task",

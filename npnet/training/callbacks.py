@@ -15,6 +15,7 @@ import numpy as np
 
 from npnet.errors import NonFiniteError
 from npnet.regularization import EarlyStopping
+from npnet.training.likeness import refuse_unlike
 
 if TYPE_CHECKING:
     from npnet.backend import Array
@@ -147,7 +148,9 @@ class KeepWeights(Callback):
 
     def on_train_start(self, trainer: Trainer) -> None:
         """Keep the initial weights, unless it remembers better ones."""
-        if not self.weights:
+        if self.weights:
+            refuse_unlike(trainer.engine.state_dict(), self.weights, "the weights that are kept")
+        else:
             self._keep(trainer)
 
     def on_epoch_end(self, trainer: Trainer, measured: Mapping[str, float]) -> None:

@@ -15,7 +15,7 @@ import npnet.data
 from npnet.data import Dataset, Split
 from npnet.errors import ArgumentError, NonFiniteError, OutputError
 from npnet.random import manual_seed
-from npnet.training import figures, mistakes_figure
+from npnet.training import figures, forecast, mistakes_figure
 from npnet.training.autosave import Autosave
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
@@ -289,6 +289,8 @@ class _Experiment:
             self._draw_curves(folder, trainer, keep.epoch, which)
         if "test" in seen:
             self._draw_test(folder, seen["test"], which, summary["test"])
+            if self.dataset.season is not None:
+                summary["references"] = self._compare_forecasts(folder, seen["test"], features.horizon, which)
         folder.write_summary(summary)
         if failure is not None:
             kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
@@ -343,6 +345,23 @@ class _Experiment:
                 objective=trainer.engine.task.objective,
             )
             folder.write_figure("curves.png", curves)
+
+    def _compare_forecasts(self, folder: RunFolder, seen: Seen, horizon: int, which: str) -> dict[str, Any]:
+        """Measures of the simple forecasts of the test part; draws them beside the network's."""
+        data, objective = self.dataset, seen.objective
+        references = forecast.reference_forecasts(data.targets, seen.rows, horizon, data.season or 1)
+        forecasts = {"network": objective.decode(seen.outputs)[:, 0], **references}
+        figure = forecast.forecast_figure(
+            data.identifiers[seen.rows],
+            seen.targets,
+            forecasts,
+            data.target_names[0],
+            data.unit,
+            self._title(which),
+            self._note(),
+        )
+        folder.write_figure("forecast.png", figure)
+        return forecast.score_forecasts(seen.targets, references)
 
     def _draw_test(self, folder: RunFolder, seen: Seen, which: str, test: dict[str, Any]) -> None:
         objective = seen.objective

@@ -40,6 +40,8 @@ KINDS = {
 def replace_file(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     """Write a file aside, sync it, and give it its name: whatever happens, the old or the new one is there.
 
+    The new name itself is not waited for: after a power cut it may be the old file, as whole as it was.
+
     Parameters
     ----------
     path : Path
@@ -60,23 +62,11 @@ def replace_file(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         aside.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name last through a power cut, where the system lets folders be synced."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def tensor_chunks(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:

@@ -8,9 +8,10 @@ from typing import ClassVar, Protocol
 
 from npnet import nn
 from npnet.errors import RecipeError
+from npnet.training.forecaster import Forecaster
 from npnet.training.schema import flag, number, one_of, setting, several, whole
 
-__all__ = ["CNN", "MLP", "MODELS", "Model"]
+__all__ = ["CNN", "MLP", "MODELS", "Model", "Recurrent"]
 
 ACTIVATIONS = ("ReLU", "LeakyReLU", "Sigmoid", "Tanh")
 
@@ -27,7 +28,8 @@ class Model(Protocol):
         Parameters
         ----------
         inputs : int or tuple of int
-            The shape of one row: ``(d,)`` or the number d for a table, ``(C, H, W)`` for pictures.
+            The shape of one row: ``(d,)`` or the number d for a table, ``(C, H, W)`` for pictures, ``(T, d)``
+            for windows.
         outputs : int
             How many numbers it gives for a row.
         """
@@ -89,6 +91,84 @@ class MLP:
                 layers.append(nn.Dropout(self.dropout))
             size = width
         return nn.Sequential(*layers, nn.Linear(size, outputs))
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A recurrent network that reads a window step by step; its last state makes the forecast.
+
+    Parameters
+    ----------
+    hidden : int
+        Size of the state.
+    layers : int
+        Each one runs over the states of the one below.
+    dropout : float
+        Probability of zero between layers, from 0 up to but not including 1.
+
+    Raises
+    ------
+    RecipeError
+        If there is dropout, and only one layer.
+
+    Examples
+    --------
+    >>> GRU(hidden=8).build(inputs=(22, 1), outputs=1)
+    Forecaster(
+      (recurrent): GRU(1, 8, batch_first=True)
+      (head): Linear(in_features=8, out_features=1, bias=True)
+    )
+    """
+
+    kind: ClassVar[str]
+    known: ClassVar[str] = "lstm, gru, rnn"
+
+    hidden: int = setting(whole(1))
+    layers: int = setting(whole(1), 1)
+    dropout: float = setting(number(0.0, below=1.0), 0.0)
+
+    def __post_init__(self) -> None:
+        if self.dropout > 0.0 and self.layers == 1:
+            raise RecipeError(
+                f"model.dropout={self.dropout} acts between layers, and model.layers is 1: leave it out, or "
+                "take more layers"
+            )
+
+    def build(self, inputs: int | tuple[int, ...], outputs: int) -> Forecaster:
+        """Make the network for windows of shape ``(steps, features)``; weights from the stream ``init``.
+
+        Raises
+        ------
+        RecipeError
+            If a row of the inputs is no window.
+        """
+        shape = shape_of(inputs)
+        if len(shape) != 2:
+            raise RecipeError(
+                f"model.kind={self.kind} reads windows of shape (steps, features), and data.features makes "
+                f"rows of shape {shape}: take data.features.kind=windows, or model.kind=mlp"
+            )
+        layer = getattr(nn, self.kind.upper())
+        recurrent = layer(shape[1], self.hidden, self.layers, batch_first=True, dropout=self.dropout)
+        return Forecaster(recurrent, nn.Linear(self.hidden, outputs))
+
+
+class LSTM(Recurrent):
+    """Of :class:`npnet.nn.LSTM`."""
+
+    kind: ClassVar[str] = "lstm"
+
+
+class GRU(Recurrent):
+    """Of :class:`npnet.nn.GRU`."""
+
+    kind: ClassVar[str] = "gru"
+
+
+class RNN(Recurrent):
+    """Of :class:`npnet.nn.RNN`, with tanh."""
+
+    kind: ClassVar[str] = "rnn"
 
 
 def shape_of(inputs: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -216,5 +296,5 @@ class CNN:
         return nn.Sequential(*layers, nn.Linear(size, outputs))
 
 
-MODELS: dict[str, type[Model]] = {cls.kind: cls for cls in (MLP, CNN)}
+MODELS: dict[str, type[Model]] = {cls.kind: cls for cls in (MLP, CNN, LSTM, GRU, RNN)}
 """The tables that ``[model]`` can be, by ``kind``."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from npnet import data, optim, regularization
 from npnet.errors import ArgumentError, RecipeError
 from npnet.nn.parameter import Parameter
-from npnet.training.model import MODELS, Model
+from npnet.training.model import MODELS, Model, Recurrent
 from npnet.training.objective import LOSSES, Classification, Objective, objective_class
 from npnet.training.schema import (
     Choice,
@@ -110,7 +110,7 @@ SCHEDULE = choice(named(SCHEDULES), _schedule, given=GIVEN_TO_SCHEDULES)
 
 def _find_features(path: str, kind: Any) -> Any:
     try:
-        return type(data.make_features(kind))
+        return data.features_class(kind)
     except ArgumentError as error:
         raise RecipeError(f"{path}: {error}") from error
 
@@ -219,6 +219,9 @@ class TrainingSettings:
         :mod:`npnet.training.objective`.
     monitor : str
         What early stopping and ReduceLROnPlateau watch, a column of the history.
+    bptt : int, optional
+        Truncated back-propagation through time: how many steps of a window the gradient goes back through.
+        Of recurrent models; left out, all of them.
     threads : int, optional
         Of the matrix library; left out, it takes what the machine has.  Small matrices are multiplied as fast
         by one thread, which then does not wait for others on a busy machine; and rounding, hence the exact
@@ -235,6 +238,7 @@ class TrainingSettings:
         choice(named(LOSSES), _make, given=GIVEN_TO_LOSSES), Choice(Classification.losses[0])
     )
     monitor: str = setting(text, "validation_loss")
+    bptt: int | None = setting(optional(whole(1)), None)
     threads: int | None = setting(optional(whole(1)), None)
     checkpoint_seconds: float = setting(number(0.0), 60.0)
 
@@ -291,6 +295,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._refuse_settings_of_other_losses()
+        if self.training.bptt is not None and not isinstance(self.model, Recurrent):
+            raise RecipeError(
+                f"training.bptt is for models that walk through time ({Recurrent.known}), and model.kind is "
+                f"{self.model.kind!r}: leave it out"
+            )
         watching = {
             "regularization.early_stopping": self.regularization.early_stopping is not None,
             "scheduler ReduceLROnPlateau": self.scheduler and self.scheduler.kind == "ReduceLROnPlateau",

@@ -32,6 +32,7 @@ __all__ = ["RunFolder", "load_weights"]
 
 DEFAULT_PARENT = Path("runs")
 LOCK, RECIPE, WEIGHTS = ".lock", "recipe.toml", "weights.safetensors"
+FEATURES, TARGETS = "features.json", "targets.json"
 METRICS, TIMES = "metrics.csv", "times.csv"
 
 TIMED = ("seconds", "rows_per_second")
@@ -56,6 +57,7 @@ class RunFolder(Callback):
     ``confusion.png``       which classes are taken for which, on the test part
     ``predictions.png``     in its place where the targets are numbers: what was said against what is true
     ``mistakes.png``        the pictures of the test part that are most wrong, where rows are pictures
+    ``forecast.png``        of a series: what was said and what came, and the errors of simple forecasts
     ``summary.json``        everything that the closing table says; the last file to be written
     ======================= =============================================================================
 
@@ -192,11 +194,11 @@ class RunFolder(Callback):
 
     def write_features(self, state: Mapping[str, Any]) -> None:
         """Write ``features.json``, which :func:`npnet.data.features_from_state` takes back."""
-        self.write_json("features.json", state)
+        self.write_json(FEATURES, state)
 
     def write_targets(self, state: Mapping[str, Any]) -> None:
         """Write ``targets.json``, which :func:`npnet.training.objective_from_state` takes back."""
-        self.write_json("targets.json", state)
+        self.write_json(TARGETS, state)
 
     def write_weights(self, weights: Mapping[str, Array], epoch: int) -> None:
         """Write ``weights.safetensors``."""

@@ -16,12 +16,14 @@ from npnet.data import (
     Features,
     Split,
     TensorDataset,
+    chronological_split,
     make_features,
     stratified_folds,
     stratified_split,
 )
 from npnet.errors import RecipeError, ShapeError
 from npnet.regularization import Augmentation, Compose
+from npnet.training.forecaster import Forecaster
 from npnet.training.objective import Classification, Objective, objective_class
 from npnet.training.recipe import Recipe
 
@@ -134,11 +136,22 @@ def splits(recipe: Recipe, dataset: Dataset) -> list[Split]:
     Raises
     ------
     RecipeError
-        If folds are asked for, and the dataset brings its own test part.
+        If folds are asked for, and the dataset brings its own test part or is a series; if a series is not
+        read by windows.
     ArgumentError
         If the rows cannot be cut in that way.
     """
     settings, groups = recipe.data, dataset.groups
+    reach = make_features(settings.features.kind, **settings.features.options).reach
+    if (dataset.season is None) != (reach == 0):
+        raise RecipeError(
+            f"data.features.kind={settings.features.kind} is not for {dataset.name}, "
+            + ("whose rows do not follow one another" if reach else "a series: take windows")
+        )
+    if dataset.season is not None:
+        if settings.folds is not None:
+            raise RecipeError(f"data.folds: {dataset.name} is a series, which is split in time: leave it out")
+        return [chronological_split(len(dataset), settings.validation, settings.test, reach=reach)]
     if settings.folds is None:
         return [
             stratified_split(
@@ -178,9 +191,12 @@ def make_task(recipe: Recipe, dataset: Dataset, split: Split) -> tuple[Task, Fea
     images = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else None
     table: Any = dataset.inputs
     features.fit(table.iloc[split.train] if images is None else images[split.train], targets)
+    model = recipe.model.build(features.shape, objective.outputs)
+    if isinstance(model, Forecaster):
+        model.bptt = recipe.training.bptt
     task = Task(
         recipe=recipe,
-        model=recipe.model.build(features.shape, objective.outputs),
+        model=model,
         inputs=features.transform(table) if images is None else images,
         targets=objective.encode(dataset.targets),
         rows=split._asdict(),

@@ -11,6 +11,7 @@ from npnet import backend
 from npnet.errors import ArgumentError, NpnetError, StateError
 from npnet.random import get_rng_state, set_rng_state, stream
 from npnet.training.engine import Engine, Step
+from npnet.training.likeness import refuse_unlike
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +120,8 @@ class RunningMean:
         if state_dict.keys() != names:
             raise StateError(f"the state of an epoch has {sorted(names)}, got {sorted(state_dict)}")
         for name, value in state_dict.items():
+            if not isinstance(value, (int, float)) and not backend.is_array(value):
+                raise StateError(f"{name} of an epoch is a number, got {type(value).__name__}")
             setattr(self, name, backend.to_device(value, device) if backend.is_array(value) else value)
 
 
@@ -288,17 +291,19 @@ class Trainer:
         StateError
             If it is not such a state, or that of another training.
         """
-        state = state_dict
+        state, own = state_dict, {**self.state_dict(), "running": None, "order": None}
         try:
+            refuse_unlike(own, state)
             self.running.load_state_dict(state["running"], self.engine.device)
             self.epoch, self.should_stop, self._lr = state["epoch"], state["should_stop"], state["lr"]
             self._order, self._spent = state["order"], float(state["seconds"])
-            self.history.rows[:] = state["history"]
+            self.history.rows[:] = map(_checked_row, state["history"])
             steps, most = self.running.steps, self.engine.task.steps_per_epoch
             if not (0 <= self.epoch <= self.epochs and 0 <= steps <= most):
                 raise StateError(f"there is no step {steps} of epoch {self.epoch} in this training")
             for name, callback in self._named_callbacks():
-                callback.load_state_dict(state["callbacks"].get(name, {}))
+                if name in state["callbacks"]:
+                    callback.load_state_dict(state["callbacks"][name])
             self.engine.load_training_state(state["engine"])
             set_rng_state(state["streams"])
         except NpnetError:
@@ -322,3 +327,10 @@ class Trainer:
         loss, outputs = self.engine.evaluate("validation")
         measure = objective.measured(objective.tally(outputs, task.targets[rows]), len(rows))
         return {"validation_loss": loss, f"validation_{objective.measures[0].name}": measure}
+
+
+def _checked_row(row: Any) -> dict[str, float]:
+    """A row of a history that was read from a file."""
+    if not isinstance(row, dict) or not all(isinstance(value, (int, float)) for value in row.values()):
+        raise StateError("the history has a row that is no table of numbers")
+    return row

@@ -8,6 +8,8 @@ from parity_tests.mistakes.nn import NORMALIZATION, difference, parity
 __all__ = ["MISTAKES"]
 
 AVERAGE = "npnet/nn/average_pooling.py"
+GROUP_NORM = "npnet/nn/group_norm.py"
+LAYER_NORM = "npnet/nn/layer_norm.py"
 CONVOLUTION = "npnet/nn/convolution.py"
 POOLING = "npnet/nn/pooling.py"
 WINDOWS = "npnet/nn/windows.py"
@@ -17,8 +19,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "Bessel's correction counts images, not values",
         NORMALIZATION,
-        "self._track(mean, variance, x.size // x.shape[1])",
-        "self._track(mean, variance, x.shape[0])",
+        "share, mean, variance, x.size // x.shape[1])",
+        "share, mean, variance, x.shape[0])",
         parity("BatchNorm2d"),
     ),
     Mistake(
@@ -48,7 +50,7 @@ MISTAKES: list[Mistake] = [
         CONVOLUTION,
         "((span - 1) // 2, span // 2)",
         "(span // 2, (span - 1) // 2)",
-        parity("Conv1d"),
+        parity("Conv2d"),
     ),
     Mistake(
         "the mirror repeats the border, in the way back",
@@ -62,7 +64,7 @@ MISTAKES: list[Mistake] = [
         WINDOWS,
         "        core[:after] += tail\n",
         "",
-        difference("Conv1d"),
+        parity("Conv2d"),
     ),
     Mistake(
         "the replicated border keeps its gradient",
@@ -105,13 +107,13 @@ MISTAKES: list[Mistake] = [
         POOLING,
         "if ceil and (count - 1) * s >= n + p:",
         "if ceil and (count - 1) * s > n + p:",
-        parity("AvgPool1d"),
+        parity("AvgPool2d"),
     ),
     Mistake(
-        "the mean counts what lies beyond the padding",
+        "a last window counts what lies beyond the padding",
         AVERAGE,
-        "(-p, x.shape[axis] + p) if padded",
-        "(-p, x.shape[axis] + p + k) if padded",
+        "own = np.minimum(start + k, last) - np.maximum(start, first)",
+        "own = start + k - np.maximum(start, first)",
         parity("AvgPool2d"),
     ),
     Mistake(
@@ -134,5 +136,70 @@ MISTAKES: list[Mistake] = [
         "g[_steps(axis, i, 1, 1)] / (b - a)",
         "g[_steps(axis, i, 1, 1)] / (n / g.shape[axis])",
         difference("AdaptiveAvgPool1d"),
+    ),
+    # normalisation of each sample
+    Mistake(
+        "the rows' gradients forget the scale",
+        LAYER_NORM,
+        "upstream = (g if gamma is None else g * gamma)[np.newaxis]",
+        "upstream = g[np.newaxis]",
+        parity("LayerNorm"),
+    ),
+    Mistake(
+        "the scale's gradient forgets the deviation",
+        LAYER_NORM,
+        "column_sums(g * centred * inverse_std[:, None])",
+        "column_sums(g * centred)",
+        difference("LayerNorm"),
+    ),
+    Mistake(
+        "the root of a sum, not of a mean",
+        LAYER_NORM,
+        "np.sqrt(np.mean(x * x, axis=1, keepdims=True) + eps)",
+        "np.sqrt(np.sum(x * x, axis=1, keepdims=True) + eps)",
+        parity("RMSNorm"),
+    ),
+    Mistake(
+        "the term of xhat is added",
+        LAYER_NORM,
+        "g - xhat * np.mean(product",
+        "g + xhat * np.mean(product",
+        difference("RMSNorm"),
+    ),
+    Mistake(
+        "epsilon of double precision throughout",
+        LAYER_NORM,
+        "float(np.finfo(x.dtype).eps)",
+        "float(np.finfo(x.dtype).eps) * 1e6",
+        parity("RMSNorm"),
+    ),
+    Mistake(
+        "the groups' gradients forget the scale",
+        GROUP_NORM,
+        "upstream = (g if gamma is None else g * gamma[:, None])",
+        "upstream = (g if gamma is None else g * 1.0)",
+        difference("GroupNorm"),
+    ),
+    Mistake(
+        "channels are dealt out to the groups in turn",
+        GROUP_NORM,
+        "batch_norm(x.reshape(1, n * groups, c // groups * length), None, None, eps)",
+        "batch_norm(np.swapaxes(x.reshape(n, c // groups, groups, length), 1, 2)"
+        ".reshape(1, n * groups, -1), None, None, eps)",
+        parity("GroupNorm"),
+    ),
+    Mistake(
+        "running statistics of the first sample alone",
+        GROUP_NORM,
+        "(np.mean(each.reshape(n, c), axis=0) for each",
+        "(each.reshape(n, c)[0] for each",
+        parity("InstanceNorm2d"),
+    ),
+    Mistake(
+        "Bessel's correction counts samples too",
+        GROUP_NORM,
+        "track(running_mean, running_var, share, average, spread, length)",
+        "track(running_mean, running_var, share, average, spread, n * length)",
+        parity("InstanceNorm1d"),
     ),
 ]

@@ -69,8 +69,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "no momentum: the share counts from zero",
         NORMALIZATION,
-        "share = 1 / count if self.momentum is None",
-        "share = 1 / (count + 1) if self.momentum is None",
+        "share = 1 / self.num_batches_tracked if self.momentum is None",
+        "share = 1 / (self.num_batches_tracked + 1) if self.momentum is None",
         parity("BatchNorm1d"),
     ),
     Mistake(

@@ -9,6 +9,7 @@ from parity_tests.registry.images import IMAGES
 from parity_tests.registry.layers import LAYERS
 from parity_tests.registry.losses import LOSSES
 from parity_tests.registry.noise import NOISE
+from parity_tests.registry.normalization import NORMALIZATIONS
 from parity_tests.registry.optimizers import RULES
 from parity_tests.registry.recurrent import RECURRENT
 from parity_tests.registry.specification import ModuleSpecification, OptimizerSpecification
@@ -20,6 +21,7 @@ TOPICS = (
     ACTIVATIONS,
     NOISE,
     IMAGES,
+    NORMALIZATIONS,
     RECURRENT,
     LOSSES,
     CLASS_LOSSES,

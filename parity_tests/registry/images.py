@@ -42,8 +42,8 @@ def convolution(draw: st.DrawFn, axes: int) -> Case:
     padding, widths = per_axis(draw, st.integers(0, 2), axes)
     mode = draw(st.sampled_from(["zeros", "zeros", "reflect", "replicate", "circular"]))
     span = tuple(d * (k - 1) + 1 for k, d in zip(kernel, apart, strict=True))
-    if draw(st.integers(0, 3)) == 0:
-        padding = draw(st.sampled_from(["same", "valid"]))
+    if draw(st.integers(0, 2)) == 0:
+        padding = draw(st.sampled_from(["same", "same", "valid"]))
         widths = span if padding == "same" else (0,) * axes
         stride = 1 if padding == "same" else stride
     least = [
@@ -68,18 +68,19 @@ def convolution(draw: st.DrawFn, axes: int) -> Case:
 def pooling(draw: st.DrawFn, axes: int, kind: str) -> Case:
     """Windows that overlap, leave gaps, or reach beyond the border."""
     kernel_size, kernel = per_axis(draw, few, axes)
-    arguments: dict[str, Any] = {"kernel_size": kernel_size, "ceil_mode": draw(st.booleans())}
+    arguments: dict[str, Any] = {"kernel_size": kernel_size, "ceil_mode": draw(st.integers(0, 2)) > 0}
     apart = (1,) * axes
     if kind == "max":
         arguments["dilation"], apart = per_axis(draw, st.sampled_from([1, 1, 2]), axes)
     span = tuple(d * (k - 1) + 1 for k, d in zip(kernel, apart, strict=True))
     if draw(st.booleans()):
         arguments["stride"], _ = per_axis(draw, few, axes)
-    arguments["padding"], widths = per_axis(draw, st.integers(0, min(kernel) // 2), axes)
+    half = min(kernel) // 2
+    arguments["padding"], widths = per_axis(draw, st.sampled_from([half, half, 0]), axes)
     if kind == "average":
         arguments["count_include_pad"] = draw(st.booleans())
         if axes == 2:
-            arguments["divisor_override"] = draw(st.none() | st.sampled_from([1, 3, -2]))
+            arguments["divisor_override"] = draw(st.sampled_from([None, None, None, 1, 3, -2]))
     # A window that lies in the padding with all its places makes PyTorch write out of bounds.
     positions = tuple((s if max(apart) > 1 else max(s - 2 * w, 1)) for s, w in zip(span, widths, strict=True))
     positions = tuple(n + draw(st.integers(0, 5)) for n in positions)

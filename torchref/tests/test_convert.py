@@ -68,6 +68,22 @@ MODULES = {
     "AdaptiveAvgPool2d": [lambda: nn.AdaptiveAvgPool2d(1), lambda: nn.AdaptiveAvgPool2d((None, 2))],
     "AvgPool1d": [lambda: nn.AvgPool1d(3), lambda: nn.AvgPool1d(3, 2, 1, True, False)],
     "AvgPool2d": [lambda: nn.AvgPool2d(2), lambda: nn.AvgPool2d((3, 2), 1, 1, True, False, 5)],
+    "GroupNorm": [lambda: nn.GroupNorm(2, 4), lambda: nn.GroupNorm(1, 4, 0.1, dtype="float64", bias=False)],
+    "InstanceNorm1d": [
+        lambda: nn.InstanceNorm1d(3),
+        lambda: nn.InstanceNorm1d(3, 0.1, 0.3, True, True, dtype="float64"),
+    ],
+    "InstanceNorm2d": [
+        lambda: nn.InstanceNorm2d(3),
+        lambda: nn.InstanceNorm2d(3, affine=True, bias=False),
+        lambda: nn.InstanceNorm2d(3, track_running_stats=True),
+    ],
+    "LayerNorm": [
+        lambda: nn.LayerNorm(3),
+        lambda: nn.LayerNorm((3, 2), 0.1, bias=False, dtype="float64"),
+        lambda: nn.LayerNorm(3, elementwise_affine=False),
+    ],
+    "RMSNorm": [lambda: nn.RMSNorm(3), lambda: nn.RMSNorm((3, 2), 0.1, dtype="float64")],
     "BCEWithLogitsLoss": [
         lambda: nn.BCEWithLogitsLoss(),
         lambda: nn.BCEWithLogitsLoss(weight=WEIGHT, pos_weight=2 * WEIGHT, reduction="none"),

@@ -48,6 +48,7 @@ from npnet.nn.functional.loss import (
     soft_margin_loss,
 )
 from npnet.nn.functional.noise import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
+from npnet.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from npnet.nn.functional.windows import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -66,6 +67,7 @@ __all__ = [
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -80,14 +82,17 @@ __all__ = [
     "flatten",
     "gelu",
     "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -102,6 +107,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rms_norm",
     "selu",
     "sigmoid",
     "silu",

@@ -112,12 +112,16 @@ class Classification(Objective):
         return confusion_figure(confusion, self.class_names, title, note)
 
     def state(self) -> dict[str, Any]:
-        """The names of the classes."""
-        return {"kind": self.kind, "class_names": list(self.class_names)}
+        """The names of the classes, and their weights in the loss."""
+        return {"kind": self.kind, "class_names": list(self.class_names), "weight": self.weight}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(tuple(map(str, state["class_names"])))
+        names, weight = tuple(map(str, state["class_names"])), state.get("weight")
+        weights = None if weight is None else np.asarray(weight, np.float64)
+        if weights is not None and weights.shape != (len(names),):
+            raise ValueError(f"{len(names)} classes, weights {weights.shape}")
+        return cls(names, weights)
 
 
 @dataclass(frozen=True)

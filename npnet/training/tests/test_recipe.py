@@ -20,7 +20,7 @@ def raw(name):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_written_recipe_is_read_back_as_it_was(name, tmp_path):
-    recipe = load_recipe(name, ["optimizer.betas=[0.8, 0.99]"])
+    recipe = load_recipe(name, ["optimizer=Adam", "optimizer.betas=[0.8, 0.99]"])
     path = tmp_path / "again.toml"
     path.write_text(recipe.to_toml())
     assert load_recipe(path) == recipe
@@ -28,7 +28,8 @@ def test_a_written_recipe_is_read_back_as_it_was(name, tmp_path):
 
 def test_the_recipes_of_the_issue_are_there():
     assert {"galaxies", "galaxies-sdss", "mnist", "fashion-mnist", "digits"} <= set(recipe_names())
-    assert {"galaxy-images", "mnist-cnn"} <= set(recipe_names())
+    assert {"galaxy-images", "mnist-cnn", "fashion-mnist-cnn"} <= set(recipe_names())
+    assert {"wine", "fashion-mnist-lesson", "binary"} <= set(recipe_names())
 
 
 def test_mnist_is_the_network_that_the_figures_are_stated_for():

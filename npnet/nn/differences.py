@@ -15,11 +15,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Differences", "central_differences", "complex_step"]
+from npnet.backend import Array
 
-HostArray = npt.NDArray[Any]
+__all__ = ["STEP", "Differences", "central_differences", "complex_step"]
 
 STEP = 1e-4
 """Of the differences, relative to the larger of 1 and the element; the error is of fourth order in it."""
@@ -31,13 +30,17 @@ TINY = 1e-100
 class Differences(NamedTuple):
     """What :func:`central_differences` found."""
 
-    gradient: HostArray
+    gradient: Array
     """In the shape of the array that was varied."""
-    kinks: HostArray
+    kinks: Array
     """True where there is no derivative, or one that jumps within the step; ignore the gradient there."""
+    below: Array
+    """The slope of the left side."""
+    above: Array
+    """The slope of the right side."""
 
 
-def central_differences(function: Callable[[], float], x: HostArray) -> Differences:
+def central_differences(function: Callable[[], float], x: Array, step: float = STEP) -> Differences:
     r"""Differentiate a function by an array that it reads, element by element.
 
     With :math:`D_h = (f(x + h) - f(x - h)) / 2h` the estimate is :math:`(4 D_{h/2} - D_h) / 3`.  The two
@@ -50,6 +53,8 @@ def central_differences(function: Callable[[], float], x: HostArray) -> Differen
         Takes nothing, returns a number; reads `x` anew at every call.
     x : ndarray of float64
         Changed in place, and restored.
+    step : float
+        The first :math:`h`, relative to the larger of 1 and the element.
 
     Examples
     --------
@@ -60,27 +65,31 @@ def central_differences(function: Callable[[], float], x: HostArray) -> Differen
     >>> found.kinks
     array([False,  True, False])
     """
-    gradient, kinks = np.zeros_like(x), np.zeros(x.shape, dtype=bool)
+    gradient, left, right = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
+    kinks = np.zeros(x.shape, dtype=bool)
     middle = function()
     for place in np.ndindex(x.shape):
         kept = float(x[place])
-        h = STEP * max(1.0, abs(kept))
+        h = step * max(1.0, abs(kept))
         values = []
-        for factor in (1.0, 0.5, -0.5, -1.0):
-            x[place] = kept + factor * h
-            values.append(function())
-        x[place] = kept
+        try:
+            for factor in (1.0, 0.5, -0.5, -1.0):
+                x[place] = kept + factor * h
+                values.append(function())
+        finally:
+            x[place] = kept
         above, half_above, half_below, below = values
         whole, half = (above - below) / (2 * h), (half_above - half_below) / h
         gap = abs(above + below - 2 * middle) / h
         half_gap = abs(half_above + half_below - 2 * middle) / (h / 2)
         gradient[place] = (4 * half - whole) / 3
+        left[place], right[place] = (middle - below) / h, (above - middle) / h
         noticeable = gap > 1e-3 * max(abs(whole), 1e-3)
         kinks[place] = noticeable and not 0.3 < half_gap / gap < 0.7
-    return Differences(gradient, kinks)
+    return Differences(gradient, kinks, left, right)
 
 
-def complex_step(function: Callable[[HostArray], Any], x: HostArray) -> HostArray:
+def complex_step(function: Callable[[Array], Any], x: Array) -> Array:
     """Differentiate an analytic function of one array, element by element.
 
     Parameters

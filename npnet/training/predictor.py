@@ -1,0 +1,261 @@
+"""A trained network as its run left it: what it takes, what it says, and how good it is on some rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import npnet.data
+from npnet import nn
+from npnet.data import Dataset, Features, features_from_state
+from npnet.data.catalogue import FORMATS
+from npnet.data.pictures import read_pictures
+from npnet.data.rows import Rows, TableFormat, read_rows
+from npnet.errors import ArgumentError, CheckpointError, DataError, NpnetError
+from npnet.nn.context import no_grad
+from npnet.random import get_rng_state, manual_seed, set_rng_state
+from npnet.training.numpy_engine import EVALUATION_ROWS
+from npnet.training.objective import Classification, Objective, Regression, objective_from_state
+from npnet.training.recipe import Recipe, load_recipe
+from npnet.training.record import RUN, Run, read_run
+from npnet.training.run import FEATURES, RECIPE, TARGETS, WEIGHTS, load_weights
+from npnet.training.task import splits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from npnet.backend import Array
+
+__all__ = ["Predictor", "evaluate_run", "load_predictor"]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What a run learned.
+
+    Parameters
+    ----------
+    path : Path
+        The run's folder, or that of one of its folds.
+    recipe : Recipe
+        What was done.
+    model : Module
+        The network with the weights that were kept, in evaluation mode, on the host.
+    features : Features
+        As they were fitted on the training part.
+    objective : Objective
+        What the outputs mean.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from npnet.training import load_recipe, run_recipe
+    >>> digits = npnet.data.load("digits")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run_recipe(load_recipe("digits", ["training.epochs=2"]), out=folder)
+    ...     predictor = load_predictor(folder)
+    >>> predictor.outputs(digits.inputs.iloc[:5]).shape
+    (5, 10)
+    """
+
+    path: Path
+    recipe: Recipe
+    model: nn.Module
+    features: Features
+    objective: Objective
+
+    def outputs(self, inputs: pd.DataFrame | Array) -> Array:
+        """What the network gives for some rows of a table, or for some images.
+
+        Parameters
+        ----------
+        inputs : pandas.DataFrame or ndarray
+            As a dataset has them, before any preprocessing.
+
+        Raises
+        ------
+        DataError, DtypeError, ShapeError
+            If they are not what the run was trained on.
+        """
+        rows: Any = inputs if isinstance(inputs, np.ndarray) else inputs.iloc
+        blocks = [np.empty((0, self.objective.outputs), self.recipe.training.dtype)]
+        with no_grad():
+            for start in range(0, len(inputs), EVALUATION_ROWS):
+                x = self.features.transform(rows[start : start + EVALUATION_ROWS])
+                blocks.append(self.model(x.astype(self.recipe.training.dtype, copy=False)))
+        return np.concatenate(blocks)
+
+    def read(self, path: str | Path) -> Rows:
+        """Read rows to predict: a table, or pictures, as the run was trained on.
+
+        Raises
+        ------
+        DataMissingError, DataError
+            If the file cannot be used as a whole; see :func:`npnet.data.rows.read_rows` and
+            :func:`npnet.data.pictures.read_pictures`.
+        """
+        shape = getattr(self.features, "image_shape", None)
+        if shape is not None:
+            return read_pictures(path, shape)
+        if not self.features.input_columns:
+            raise DataError(f"a run on {self.features.kind!r} features cannot predict the rows of a table")
+        if Path(path).is_dir():
+            raise DataError(f"{path} is a folder; the run was trained on a table: name a CSV file")
+        form = FORMATS.get(self.recipe.data.dataset, TableFormat())
+        return read_rows(path, self.features.input_columns, form, takes_missing=self.features.takes_missing)
+
+    def predict(self, rows: Rows) -> pd.DataFrame:
+        """A table of what the network says, with a line for every row that was read.
+
+        Columns are the place of the row (``line``, ``image`` or ``file``), its identifier where there is one,
+        ``class`` and ``probability_CLASS`` for every class, or the numbers by their names, and ``problem``:
+        what is wrong with a row that cannot be predicted; its other cells are empty.
+        """
+        import pandas as pd
+
+        table: dict[str, Any] = {rows.place: list(rows.places)}
+        if rows.identifier:
+            table[rows.identifier] = list(rows.identifiers)
+        outputs = self.outputs(rows.inputs)
+        said: dict[str, Any] = {}
+        if isinstance(self.objective, Classification):
+            names = self.objective.class_names
+            said["class"] = np.array(names, dtype=object)[self.objective.decode(outputs)]
+            for name, column in zip(names, self.objective.probabilities(outputs).T, strict=True):
+                said[f"probability_{name}"] = column
+        elif isinstance(self.objective, Regression):
+            said |= zip(self.objective.target_names, self.objective.decode(outputs).T, strict=True)
+        usable = np.flatnonzero(rows.usable)
+        for name, values in said.items():
+            table[name] = pd.Series(values, index=usable).reindex(range(len(rows.places)))
+        table["problem"] = list(rows.problems)
+        return pd.DataFrame(table)
+
+
+def load_predictor(path: str | Path) -> Predictor:
+    """Make the network of a run again.
+
+    Parameters
+    ----------
+    path : str or Path
+        The run's folder, or that of one of its folds.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds no run, a run of several folds, or files that do not fit together.
+    """
+    path = Path(path).expanduser()
+    if not (path / WEIGHTS).is_file():
+        folds = sorted(fold.name for fold in path.glob("fold-*"))
+        if folds:
+            raise CheckpointError(
+                f"{path} is a run of {len(folds)} folds, each with weights of its own: name one, such as "
+                f"{path / folds[0]}"
+            )
+        if not (path / RUN).is_file():
+            raise CheckpointError(f"{path} holds no run of npnet")
+        raise CheckpointError(f"{path} has no {WEIGHTS} yet: the run was ended before its first epoch")
+    try:
+        recipe = load_recipe(path / RECIPE)
+        features = features_from_state(_read(path / FEATURES))
+        objective = objective_from_state(_read(path / TARGETS))
+        streams = get_rng_state()
+        model = recipe.model.build(features.shape, objective.outputs)
+        set_rng_state(streams)  # the initial weights were drawn for nothing
+        model.to(recipe.training.dtype).load_state_dict(load_weights(path))
+    except CheckpointError:
+        raise
+    except NpnetError as error:
+        raise CheckpointError(f"{path} cannot be made a network again: {error}") from error
+    return Predictor(path, recipe, model.eval(), features, objective)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"cannot read {path}: it holds no object")
+    return content
+
+
+def evaluate_run(
+    path: str | Path, *, data: str | Path | None = None, part: str | None = None
+) -> dict[str, Any]:
+    """Measure the network of a run.
+
+    Parameters
+    ----------
+    path : str or Path
+        The run's folder, or that of one of its folds.
+    data : str or Path, optional
+        Other data of the same kind, as for :func:`npnet.data.load`; None takes those of the run.
+    part : {"train", "validation", "test", "all"}, optional
+        Which rows: None takes the run's test part, and all rows of other data.  The parts are drawn again
+        from the recipe's seed, so of other data, other than a copy, only ``"all"`` says something.
+
+    Returns
+    -------
+    dict
+        Measures, loss, number of rows, and what was measured.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such run.
+    DataError, RecipeError, ArgumentError
+        If the data cannot be had, do not fit the run, or have no such part.
+    """
+    predictor = load_predictor(path)
+    recipe, run, fold = predictor.recipe, *_run_of(predictor.path)
+    part = part or ("test" if data is None else "all")
+    dataset = npnet.data.load(
+        recipe.data.dataset, data=run.data if data is None else data, seed=recipe.data.simulator_seed
+    )
+    if dataset.class_names != getattr(predictor.objective, "class_names", ()):
+        raise DataError(f"{dataset.origin}: its classes are not those that {predictor.path} was trained on")
+    rows = np.arange(len(dataset)) if part == "all" else _part(recipe, dataset, part, fold)
+    table: Any = dataset.inputs
+    outputs = predictor.outputs(table[rows] if isinstance(table, np.ndarray) else table.iloc[rows])
+    objective, targets = predictor.objective, dataset.targets[rows]
+    with no_grad():
+        encoded = objective.encode(targets)
+        encoded = encoded if encoded.dtype.kind in "iu" else encoded.astype(outputs.dtype)
+        loss = objective.criterion(recipe).to(recipe.training.dtype)(outputs, encoded)
+    return {
+        "run": str(predictor.path),
+        "recipe": recipe.name,
+        "task": objective.kind,
+        "data": dataset.origin,
+        "simulated": dataset.simulated,
+        "unit": objective.unit,
+        "part": part,
+        "rows": len(rows),
+        "loss": float(loss),
+        **objective.score(targets, outputs),
+    }
+
+
+def _part(recipe: Recipe, dataset: Dataset, part: str, fold: int) -> Array:
+    """The rows of a part, drawn as they were for the training."""
+    streams = get_rng_state()
+    manual_seed(recipe.seed)
+    rows: Array = splits(recipe, dataset)[fold]._asdict()[part]
+    set_rng_state(streams)
+    if not len(rows):
+        raise ArgumentError(f"the run has no {part} part: choose another one, or name other data")
+    return rows
+
+
+def _run_of(path: Path) -> tuple[Run, int]:
+    """The run that a folder belongs to, and which of its folds it is."""
+    if (path / RUN).is_file():
+        return read_run(path), 0
+    run = read_run(path.resolve().parent)
+    return run, int(path.resolve().name.removeprefix("fold-")) - 1
