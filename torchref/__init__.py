@@ -20,7 +20,7 @@ from torchref.convert import from_torch, to_torch
 from torchref.engine import TorchEngine
 from torchref.masks import GivenMasks, give_masks
 from torchref.penalties import L1, L2, ElasticNet, GroupLasso, L2Norm, l1_regularization, l2_regularization
-from torchref.state import to_arrays, to_tensors
+from torchref.state import state_dict_bytes, to_arrays, to_tensors
 
 __all__ = [
     "L1",
@@ -35,6 +35,7 @@ __all__ = [
     "give_masks",
     "l1_regularization",
     "l2_regularization",
+    "state_dict_bytes",
     "to_arrays",
     "to_tensors",
     "to_torch",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 
 from npnet import backend
 
-__all__ = ["to_arrays", "to_tensors", "to_views"]
+__all__ = ["state_dict_bytes", "to_arrays", "to_tensors", "to_views"]
 
 
 def to_tensors(state: Any) -> Any:
@@ -76,3 +78,21 @@ def _rebuilt(state: Any, convert: Any) -> Any:
     if isinstance(state, (list, tuple)):
         return type(state)(convert(value) for value in state)
     return state
+
+
+def state_dict_bytes(state_dict: Mapping[str, Any]) -> bytes:
+    """The file that ``torch.load(..., weights_only=True)`` reads as this ``state_dict`` of tensors.
+
+    Parameters
+    ----------
+    state_dict : mapping of str to ndarray
+        Of an npnet module.
+
+    Examples
+    --------
+    >>> torch.load(io.BytesIO(state_dict_bytes({"w": np.ones(2)})), weights_only=True)["w"]
+    tensor([1., 1.], dtype=torch.float64)
+    """
+    buffer = io.BytesIO()
+    torch.save(OrderedDict(to_tensors(dict(state_dict))), buffer)
+    return buffer.getvalue()

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from npnet.cli import compare, data, evaluate, plot, predict, replay, runs, train
+from npnet.cli import compare, data, evaluate, export, plot, predict, replay, runs, train
 from npnet.cli.app import app, main
 
-__all__ = ["app", "compare", "data", "evaluate", "main", "plot", "predict", "replay", "runs", "train"]
+__all__ = [
+    "app",
+    "compare",
+    "data",
+    "evaluate",
+    "export",
+    "main",
+    "plot",
+    "predict",
+    "replay",
+    "runs",
+    "train",
+]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from npnet.training.recipe import Recipe
     from npnet.training.trainer import Trainer
 
-__all__ = ["RunFolder", "load_weights"]
+__all__ = ["RunFolder", "load_weights", "plain"]
 
 DEFAULT_PARENT = Path("runs")
 LOCK, RECIPE, WEIGHTS = ".lock", "recipe.toml", "weights.safetensors"
@@ -255,7 +255,7 @@ class RunFolder(Callback):
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a file of JSON."""
-        self._write(name, [(json.dumps(content, indent=2, default=_plain) + "\n").encode()])
+        self._write(name, [(json.dumps(content, indent=2, default=plain) + "\n").encode()])
 
     def _write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
         replace_file(self.path / name, chunks)
@@ -298,7 +298,7 @@ def load_weights(path: str | Path) -> dict[str, Array]:
     return weights
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON does not know, as what it knows; a double survives exactly."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
