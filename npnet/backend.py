@@ -42,6 +42,7 @@ __all__ = [
     "DTypeLike",
     "Device",
     "available_devices",
+    "block_bytes",
     "check_device",
     "default_dtype",
     "device_of",
@@ -292,6 +293,11 @@ def sender(device: str) -> Callable[[Array], Array]:
     """
     target = _device(device)
     return target.to_device if target.sender is None else target.sender()
+
+
+def block_bytes(array: Array) -> int:
+    """How large temporaries should be at most: what a cache holds on the host, a share of a GPU's memory."""
+    return 1 << 20 if isinstance(array, (np.ndarray, np.generic)) else 1 << 28
 
 
 def special(array: Array) -> Any:

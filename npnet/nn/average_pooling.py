@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.errors import ArgumentError
-from npnet.nn.pooling import Pool, SizeLike, options, pooled
+from npnet.nn.pooling import Pool, SizeLike, options, pooled, steps
 from npnet.nn.windows import Sizes, each_axis, pad, pad_backward
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d"]
@@ -17,9 +17,9 @@ __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d"]
 def sum_pool(x: Array, kernel: Sizes, stride: Sizes, outputs: Sizes) -> Array:
     r"""Compute :math:`y(p) = \sum_k x(s p + k)`, one axis after the other."""
     for axis, (k, s, n) in enumerate(zip(kernel, stride, outputs, strict=True), start=2):
-        total = x[_steps(axis, 0, s, n)].copy()
+        total = x[steps(axis, 0, s, n)].copy()
         for place in range(1, k):
-            total += x[_steps(axis, place, s, n)]
+            total += x[steps(axis, place, s, n)]
         x = total
     return x
 
@@ -30,14 +30,9 @@ def sum_pool_backward(g: Array, kernel: Sizes, stride: Sizes, positions: Sizes) 
         k, s, n = kernel[axis - 2], stride[axis - 2], g.shape[axis]
         grad = _zeros(g, axis, positions[axis - 2])
         for place in range(k):
-            grad[_steps(axis, place, s, n)] += g
+            grad[steps(axis, place, s, n)] += g
         g = grad
     return g
-
-
-def _steps(axis: int, start: int, stride: int, count: int) -> tuple[slice, ...]:
-    """The index of so many positions of one axis."""
-    return (*[slice(None)] * axis, slice(start, start + stride * (count - 1) + 1, stride))
 
 
 def _zeros(g: Array, axis: int, n: int) -> Array:
@@ -78,7 +73,7 @@ def bins(n: int, count: int) -> list[tuple[int, int]]:
 def bin_means(x: Array, counts: Sizes) -> Array:
     r"""Means over the stretches of every axis of positions, one axis after the other."""
     for axis, count in enumerate(counts, start=2):
-        stretches = [x[_steps(axis, a, 1, b - a)] for a, b in bins(x.shape[axis], count)]
+        stretches = [x[steps(axis, a, 1, b - a)] for a, b in bins(x.shape[axis], count)]
         x = np.stack([np.mean(stretch, axis=axis) for stretch in stretches], axis=axis)
     return x
 
@@ -89,7 +84,7 @@ def bin_means_backward(g: Array, positions: Sizes) -> Array:
         n = positions[axis - 2]
         grad = _zeros(g, axis, n)
         for i, (a, b) in enumerate(bins(n, g.shape[axis])):
-            grad[_steps(axis, a, 1, b - a)] += g[_steps(axis, i, 1, 1)] / (b - a)
+            grad[steps(axis, a, 1, b - a)] += g[steps(axis, i, 1, 1)] / (b - a)
         g = grad
     return g
 

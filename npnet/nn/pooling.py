@@ -10,33 +10,60 @@ import numpy as np
 from npnet.backend import Array
 from npnet.errors import ArgumentError, ShapeError, UnsupportedError
 from npnet.nn.module import Module
-from npnet.nn.windows import Pairs, Sizes, as_batch, each_axis, pad, pad_backward, places, spans
+from npnet.nn.windows import Pairs, Sizes, as_batch, each_axis, pad, pad_backward, spans
 
-__all__ = ["MaxPool1d", "MaxPool2d", "Pool", "SizeLike", "options", "pooled"]
+__all__ = ["MaxPool1d", "MaxPool2d", "Pool", "SizeLike", "options", "pooled", "steps"]
 
 SizeLike = int | Sizes
 
 # ------------------------------------------------------------------ formulas
 
 
-def max_pool(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, outputs: Sizes) -> Array:
-    r"""Compute :math:`y(p) = \max_k x(s p + d k)` of an array padded with :math:`-\infty`."""
-    windows = [x[index] for _, index in places(kernel, stride, dilation, outputs)]
-    y = windows[0].copy()
-    for window in windows[1:]:
-        np.maximum(y, window, out=y)
-    return y
+def max_pool(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, outputs: Sizes) -> list[Array]:
+    r"""Compute :math:`y(p) = \max_k x(s p + d k)` of an array padded with :math:`-\infty`.
+
+    One axis after the other, the last first.
+
+    Returns
+    -------
+    list of ndarray
+        The input, what each axis leaves, and so the output as the last.
+    """
+    stages = [x]
+    for axis in range(len(kernel) - 1, -1, -1):
+        k, s, d, n = kernel[axis], stride[axis], dilation[axis], outputs[axis]
+        x = stages[-1]
+        y = x[steps(axis + 2, 0, s, n)].copy()
+        for place in range(1, k):
+            np.maximum(y, x[steps(axis + 2, place * d, s, n)], out=y)
+        stages.append(y)
+    return stages
 
 
-def max_pool_backward(g: Array, x: Array, y: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
-    r"""Go back through :func:`max_pool`: each gradient goes to the first place that holds the maximum."""
-    grad = np.zeros_like(x)
-    waiting = np.ones_like(g, dtype=bool)  # windows whose maximum was not met yet
-    for _, index in places(kernel, stride, dilation, g.shape[2:]):
-        met = (x[index] == y) & waiting
-        grad[index] += g * met
-        waiting &= ~met
-    return grad
+def max_pool_backward(g: Array, stages: list[Array], kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
+    r"""Go back through :func:`max_pool`: each gradient goes to the first place that holds the maximum.
+
+    First the first row that holds it, then within the row the first place.
+    """
+    for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation, strict=True)):
+        x, y = stages[-2 - axis], stages[-1 - axis]
+        n = y.shape[axis + 2]
+        grad = np.zeros_like(x)
+        apart = s > d * (k - 1)  # no position lies in two windows
+        for place in range(k):
+            there = grad[steps(axis + 2, place * d, s, n)]
+            part = g
+            if place < k - 1:
+                part = g * (x[steps(axis + 2, place * d, s, n)] == y)
+                g = g - part  # what no place has taken yet
+            np.copyto(there, part) if apart else np.add(there, part, out=there)
+        g = grad
+    return g
+
+
+def steps(axis: int, start: int, stride: int, count: int) -> tuple[slice, ...]:
+    """The index of so many positions of one axis."""
+    return (*[slice(None)] * axis, slice(start, start + stride * (count - 1) + 1, stride))
 
 
 # ------------------------------------------------------------------ geometry
@@ -156,13 +183,13 @@ class _MaxPool(Pool):
         name = type(self).__name__
         outputs, widths = pooled(name, x.shape, kernel, stride, padding, dilation, ceil=self.ceil_mode)
         wide = pad(x, widths, value=-math.inf)
-        y = max_pool(wide, kernel, stride, dilation, outputs)
-        return y, (wide, y, widths)
+        stages = max_pool(wide, kernel, stride, dilation, outputs)
+        return stages[-1], (stages, widths)
 
     def _back(self, g: Array, *context: Any) -> Array:
-        wide, y, widths = context
+        stages, widths = context
         kernel, stride, _, dilation = self._options
-        return pad_backward(max_pool_backward(g, wide, y, kernel, stride, dilation), widths)
+        return pad_backward(max_pool_backward(g, stages, kernel, stride, dilation), widths)
 
     def extra_repr(self) -> str:
         """The arguments."""

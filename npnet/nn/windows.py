@@ -20,6 +20,7 @@ __all__ = [
     "PADDING_MODES",
     "Pairs",
     "Sizes",
+    "add_patches",
     "as_batch",
     "check_padding",
     "each_axis",
@@ -27,7 +28,6 @@ __all__ = [
     "pad",
     "pad_backward",
     "patches",
-    "patches_backward",
     "places",
     "spans",
 ]
@@ -221,20 +221,18 @@ def patches(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
     )
 
 
-def patches_backward(g: Array, positions: Sizes, stride: Sizes, dilation: Sizes) -> Array:
-    """Go back through :func:`patches`: add what belongs to one position.
+def add_patches(x: Array, g: Array, stride: Sizes, dilation: Sizes) -> None:
+    """Go back through :func:`patches`: add to each position what windows have there.
 
     Parameters
     ----------
-    g : ndarray, shape ``(n, c, *kernel, *outputs)``
-    positions : tuple of int
-        Of the array that was looked at.
+    x : ndarray, shape (n, c, *positions)
+        Changed in place.
+    g : ndarray, shape (n, c, *kernel, *outputs)
     stride, dilation : tuple of int
     """
-    axes = len(positions)
+    axes = len(stride)
     kernel, outputs = g.shape[2 : 2 + axes], g.shape[2 + axes :]
-    x = np.zeros((*g.shape[:2], *positions), g.dtype, like=g)
     for place, index in places(kernel, stride, dilation, outputs):
         there: Any = (slice(None), slice(None), *place)
         x[index] += g[there]
-    return x
