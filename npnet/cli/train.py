@@ -123,6 +123,7 @@ def train(
                 f"{run.path} was begun from Python, with an engine {run.backend!r} of its own"
             )
         chosen = backend or Backend(run.backend)
+        engine = engine or (None if chosen is Backend.torch else run.engine)
         go = functools.partial(resume_recipe, resume, recipe=resolved)
     if engine is not None:
         choose_engine(engine, chosen)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import npnet.data
+from npnet import backend
 from npnet.data import Dataset, Split
 from npnet.errors import ArgumentError, NonFiniteError, OutputError
 from npnet.random import manual_seed
@@ -80,7 +81,7 @@ def run_recipe(
     """
     folder = RunFolder.numbered(f"{recipe.name}-{backend_name}") if out is None else RunFolder(out)
     with folder:
-        run = Run(folder.path, recipe, backend_name, _absolute(data))
+        run = Run(folder.path, recipe, backend_name, _absolute(data), _engine(backend_name))
         try:
             folder.write_run(run)
             return _go(run, folder, make_engine, tuple(callbacks))
@@ -157,6 +158,10 @@ def resume_recipe(
         raise ArgumentError(
             f"{run.path} was begun with --backend {run.backend}, and goes on with it: got {backend_name}"
         )
+    if _engine(run.backend) != run.engine:
+        raise ArgumentError(
+            f"{run.path} was begun with engine {run.engine}, and goes on with it: got {_engine(run.backend)}"
+        )
     if run.finished and run.summary is not None:
         return run.summary
     with RunFolder.existing(run.path) as folder:
@@ -164,6 +169,11 @@ def resume_recipe(
             run = replace(run, data=_absolute(data))
         folder.write_run(run)
         return _go(run, folder, make_engine, tuple(callbacks))
+
+
+def _engine(backend_name: str) -> str:
+    """What runs the formulas, where they are npnet's."""
+    return "numpy" if backend_name == "torch" else backend.engine()
 
 
 def _absolute(path: str | Path | None) -> Path | None:

@@ -39,6 +39,8 @@ class Run:
         What computes.
     data : Path or None
         Where the files are, where that was said.
+    engine : str
+        What runs npnet's formulas; see :func:`npnet.backend.set_engine`.
     summary : dict or None
         What ``summary.json`` holds, once there is one.
     """
@@ -47,6 +49,7 @@ class Run:
     recipe: Recipe
     backend: str
     data: Path | None
+    engine: str = "numpy"
     summary: dict[str, Any] | None = None
 
     @property
@@ -61,6 +64,7 @@ class Run:
             "version": VERSION,
             "npnet": __version__,
             "backend": self.backend,
+            "engine": self.engine,
             "data": None if self.data is None else str(self.data),
             "recipe": write(self.recipe),
         }
@@ -98,15 +102,15 @@ def read_run(path: str | Path) -> Run:
             f"{path / RUN} has version {content.get('version')!r} of the format, and this npnet reads "
             f"version {VERSION}: update npnet"
         )
-    data, backend = content.get("data"), content.get("backend")
-    if not isinstance(backend, str) or not isinstance(data, (str, type(None))):
-        raise CheckpointError(f"{path / RUN} does not say backend and data as texts")
+    data, backend, engine = content.get("data"), content.get("backend"), content.get("engine", "numpy")
+    if not (isinstance(backend, str) and isinstance(engine, str) and isinstance(data, (str, type(None)))):
+        raise CheckpointError(f"{path / RUN} does not say backend, engine and data as texts")
     try:
         recipe = read(Recipe, "", content.get("recipe"))
     except RecipeError as error:
         raise CheckpointError(f"{path / RUN}: {error}") from error
     summary = _read_json(path / SUMMARY) if (path / SUMMARY).is_file() else None
-    return Run(path, recipe, backend, None if data is None else Path(data), summary)
+    return Run(path, recipe, backend, None if data is None else Path(data), engine, summary)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

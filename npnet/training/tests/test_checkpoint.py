@@ -362,6 +362,13 @@ def test_another_backend_is_refused(run):
         resume_recipe(run, backend_name="torch")
 
 
+def test_another_engine_is_refused(run):
+    described = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(described | {"engine": "numba"}))
+    with pytest.raises(ArgumentError, match="was begun with engine numba, and goes on with it: got numpy"):
+        resume_recipe(run)
+
+
 def test_folders_that_hold_no_run(tmp_path):
     with pytest.raises(CheckpointError, match=r"nowhere holds no run \(run\.json is missing\)"):
         resume_recipe(tmp_path / "nowhere")
@@ -371,7 +378,7 @@ def test_folders_that_hold_no_run(tmp_path):
         ("[]", "holds no object"),
         ('{"format": "other"}', "does not describe a run"),
         ('{"format": "npnet run", "version": 2}', "update npnet"),
-        ('{"format": "npnet run", "version": 1}', "backend and data"),
+        ('{"format": "npnet run", "version": 1}', "backend, engine and data"),
         ('{"format": "npnet run", "version": 1, "backend": "numpy", "recipe": 3}', "must be a table"),
     ):
         (tmp_path / "run.json").write_text(content)
