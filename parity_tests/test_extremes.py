@@ -44,3 +44,15 @@ def test_nothing_overflows_on_the_way(name: str, dtype: str) -> None:
 def test_far_below_zero_a_gate_is_closed_and_far_above_it_is_open(name: str) -> None:
     x = np.array([-1e200, -1e4, 1e4, 1e200])
     np.testing.assert_array_equal(getattr(functional, name)(x), np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("name", [specification.name for specification in ACTIVATIONS])
+def test_corners_take_pytorch_s_side(name: str) -> None:
+    """At multiples of a half, where the formulas of straight lines have their corners."""
+    x = np.arange(-7.0, 7.5, 0.5)[:28]
+    seen = []
+    for library in (NPNET, TORCH):
+        module = MODULES[name].build(library, NEEDED.get(name, {}), "float64")
+        seen.append(take_step(library, module, (x,), "float64", 0))
+    for key, theirs in seen[1].items():
+        np.testing.assert_allclose(seen[0][key], theirs, rtol=1e-7, atol=1e-9, err_msg=f"{name}: {key}")
