@@ -198,12 +198,13 @@ def places(kernel: Sizes, stride: Sizes, dilation: Sizes, outputs: Sizes) -> Ite
 
 
 def patches(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
-    """Look at all windows at once.
+    """Write all windows out, place by place.
+
+    (CuPy's ``sliding_window_view`` would spare the loop, but waits for the device.)
 
     Returns
     -------
-    ndarray, shape ``(n, c, *kernel, *outputs)``
-        A view, to be read only.
+    ndarray, shape (n, c, *kernel, *outputs)
 
     Examples
     --------
@@ -211,14 +212,12 @@ def patches(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
     array([[[[0., 2.],
              [1., 3.]]]])
     """
-    axes = len(kernel)
-    view = np.lib.stride_tricks.sliding_window_view(
-        x, spans(kernel, dilation), axis=tuple(range(2, 2 + axes))
-    )
-    steps = (slice(None, None, step) for step in (*stride, *dilation))
-    return view[(slice(None), slice(None), *steps)].transpose(
-        0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes)
-    )
+    outputs = output_sizes(x.shape[2:], kernel, stride, dilation)
+    windows = np.empty((*x.shape[:2], *kernel, *outputs), x.dtype, like=x)
+    for place, index in places(kernel, stride, dilation, outputs):
+        there: Any = (slice(None), slice(None), *place)
+        windows[there] = x[index]
+    return windows
 
 
 def add_patches(x: Array, g: Array, stride: Sizes, dilation: Sizes) -> None:
