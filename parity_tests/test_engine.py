@@ -42,7 +42,7 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "NAdam": ("NAdam", {}),
     "RAdam": ("RAdam", {}),
     "ASGD": ("ASGD", {"t0": 1}),
-    "Rprop": ("Rprop", {}),
+    "Rprop": ("Rprop", {"step_sizes": (5e-3, 2e-2)}),  # both limits are met
 }
 STEPS = 7  # RAdam's rule changes at the sixth
 
