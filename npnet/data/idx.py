@@ -33,6 +33,8 @@ __all__ = ["idx_shape", "read_idx"]
 UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 20
+MOST_DEFLATED = 1032
+"""Bytes that one byte of deflate can stand for: 258 in a match of two bits."""
 
 
 def read_idx(*paths: str | Path, ndim: int) -> Array:
@@ -105,8 +107,11 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, int]]:
             zipped = raw.read(2) == GZIP_MAGIC
             size = raw.seek(0, os.SEEK_END)
             if zipped:  # the last four bytes are the size of the content (RFC 1952, ISIZE)
+                most = MOST_DEFLATED * size
                 raw.seek(-min(4, size), os.SEEK_END)
                 size = int.from_bytes(raw.read(4), "little")
+                if size > most:
+                    raise zlib.error(f"it announces {size} bytes, which so short a file cannot hold")
             raw.seek(0)
             yield (gzip.GzipFile(fileobj=raw) if zipped else raw), size
     except FileNotFoundError as error:

@@ -393,7 +393,7 @@ def _values(source: str | Path) -> dict[str, Any]:
     content, name = _content(source)
     try:
         return {"name": name, **tomllib.loads(content)}
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of numbers or nesting beyond what Python takes, too
         raise RecipeError(f"{source} is not a TOML file: {error}") from error
 
 
@@ -436,6 +436,6 @@ def _value(written: str) -> Any:
     """A value as TOML writes it; what TOML does not read is text."""
     try:
         values = tomllib.loads(f"value = {written}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return written
     return values["value"] if list(values) == ["value"] else written

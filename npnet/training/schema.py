@@ -170,7 +170,10 @@ def number(least: float, below: float = math.inf, *, above: bool = False) -> Che
             raise _refused(path, accepted, value)
         if not (least <= value < below) or (above and value == least):
             raise _refused(path, accepted, value)
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:  # of a whole number beyond what floating point has
+            raise _refused(path, accepted, value) from error
 
     return check
 
