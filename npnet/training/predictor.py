@@ -68,24 +68,29 @@ class Predictor:
     features: Features
     objective: Objective
 
-    def outputs(self, inputs: pd.DataFrame | Array) -> Array:
+    def outputs(self, inputs: pd.DataFrame | Array, rows: Array | None = None) -> Array:
         """What the network gives for some rows of a table, or for some images.
 
         Parameters
         ----------
         inputs : pandas.DataFrame or ndarray
             As a dataset has them, before any preprocessing.
+        rows : ndarray of int, optional
+            Which of them, in that order; None takes all.  Features of a series look at the rows before.
 
         Raises
         ------
         DataError, DtypeError, ShapeError
             If they are not what the run was trained on.
         """
-        rows: Any = inputs if isinstance(inputs, np.ndarray) else inputs.iloc
+        images = isinstance(inputs, np.ndarray)
+        source: Any = inputs if images else self.features.transform(inputs)
+        places = np.arange(len(inputs)) if rows is None else rows
         blocks = [np.empty((0, self.objective.outputs), self.recipe.training.dtype)]
         with no_grad():
-            for start in range(0, len(inputs), EVALUATION_ROWS):
-                x = self.features.transform(rows[start : start + EVALUATION_ROWS])
+            for start in range(0, len(places), EVALUATION_ROWS):
+                x = source[places[start : start + EVALUATION_ROWS]]
+                x = self.features.transform(x) if images else x
                 blocks.append(self.model(x.astype(self.recipe.training.dtype, copy=False)))
         return np.concatenate(blocks)
 
@@ -221,8 +226,11 @@ def evaluate_run(
     if dataset.class_names != getattr(predictor.objective, "class_names", ()):
         raise DataError(f"{dataset.origin}: its classes are not those that {predictor.path} was trained on")
     rows = np.arange(len(dataset)) if part == "all" else _part(recipe, dataset, part, fold)
-    table: Any = dataset.inputs
-    outputs = predictor.outputs(table[rows] if isinstance(table, np.ndarray) else table.iloc[rows])
+    outputs = predictor.outputs(dataset.inputs, rows)
+    if not np.isfinite(outputs).all():
+        raise DataError(
+            f"{dataset.origin}: some of these rows have no features, such as the first of a series"
+        )
     objective, targets = predictor.objective, dataset.targets[rows]
     with no_grad():
         encoded = objective.encode(targets)
