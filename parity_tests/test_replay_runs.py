@@ -58,7 +58,7 @@ def test_in_float32_it_drifts_as_pytorch_does_from_itself(model: str, tmp_path: 
     """PyTorch's own sums over the rows of a batch in reverse are the measure.
 
     Rounding grows from step to step once it has begun to, by a factor that differs from run to run: a single
-    pair of runs says little, so means are taken over the seeds, of logarithms.  Turning rows changes only sums
+    pair of runs says little, so means are taken over the seeds, of logarithms.  Turning rows changes sums
     over the batch, and npnet rounds every product in its own way, so it may be some times further away: on
     MNIST 2.9, 1.0 and 15 times were seen for the seeds 0, 1 and 2.
     """
