@@ -197,6 +197,7 @@ def test_prelu(device: str, data: st.DataObject) -> None:
     compare("prelu", device, (x, data.draw(arrays((slopes,)))), {})
 
 
+@every_device
 @pytest.mark.parametrize("name", WINDOWS)
 @given(data=st.data())
 def test_windows(name: str, device: str, data: st.DataObject) -> None:

@@ -57,6 +57,7 @@ class Dropout1d(FeatureMaskedLayer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from npnet import nn
     >>> layer = nn.Dropout1d(0.5)
     >>> layer(np.ones((1, 2, 3)), mask=np.array([[[True], [False]]]))
@@ -108,6 +109,7 @@ class Dropout2d(FeatureMaskedLayer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from npnet import nn
     >>> nn.Dropout2d(0.5)(np.ones((1, 2, 1, 2)), mask=np.array([[[[True]], [[False]]]]))
     array([[[[2., 2.]],
