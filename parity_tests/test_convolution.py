@@ -10,6 +10,7 @@ import scipy.signal
 
 from npnet import backend, nn
 from npnet.nn import convolution
+from npnet.nn.windows import pad, pad_backward
 from parity_tests.libraries import LIBRARIES
 
 
@@ -96,3 +97,14 @@ def test_no_samples_give_no_samples() -> None:
         y = layer(x)
         assert y.shape[0] == 0
         assert layer.backward(y).shape == x.shape
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("widths", [((2, 1), (0, 3)), ((0, 2), (2, 0)), ((1, 0), (3, 3))])
+def test_going_back_is_the_adjoint_of_padding(mode: str, widths: tuple[tuple[int, int], ...]) -> None:
+    """The inner product of the padded input and a gradient is that of the input and what comes back."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 5, 4))
+    padded = pad(x, widths, mode)
+    g = rng.normal(size=padded.shape)
+    assert np.vdot(padded, g) == pytest.approx(np.vdot(x, pad_backward(g, widths, mode)), rel=1e-12)
