@@ -78,6 +78,7 @@ DRAWING = [
     if inspect.isclass(kind := getattr(nn, name))
     and hasattr(kind, "reset_parameters")
     and takes_generator(kind)
+    and hasattr(torch.nn, name)
 ]
 
 

@@ -75,6 +75,9 @@ class TorchWhole(torch.nn.Module):
         return torch.cat([part.reshape(-1) for part in parts])
 
 
+TorchWhole.__name__ = Whole.__name__  # trees of modules are compared by their names
+
+
 def maker(name: str) -> Any:
     """How to build a class in a library; the argument ``shape`` is that of the initial states."""
 
