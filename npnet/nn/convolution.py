@@ -58,15 +58,15 @@ def convolution(
 
     Parameters
     ----------
-    x : ndarray, shape (n, c, *positions)
-    weight : ndarray, shape (o, c / groups, *kernel)
+    x : ndarray, shape ``(n, c, *positions)``
+    weight : ndarray, shape ``(o, c / groups, *kernel)``
     bias : ndarray, shape (o,), or None
     stride, dilation : tuple of int
     groups : int
 
     Returns
     -------
-    ndarray, shape (n, o, *outputs)
+    ndarray, shape ``(n, o, *outputs)``
     """
     n, outs, kernel = len(x), len(weight), weight.shape[2:]
     outputs = output_sizes(x.shape[2:], kernel, stride, dilation)
@@ -87,7 +87,7 @@ def convolution_backward(
 
     Parameters
     ----------
-    g : ndarray, shape (n, o, *outputs)
+    g : ndarray, shape ``(n, o, *outputs)``
     weight : ndarray
     positions : tuple of int
         Of the padded input.
@@ -112,7 +112,7 @@ def weight_gradient(
 
     Parameters
     ----------
-    g : ndarray, shape (n, o, *outputs)
+    g : ndarray, shape ``(n, o, *outputs)``
     x : ndarray
         The padded input.
     shape : tuple of int

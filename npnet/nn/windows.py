@@ -204,7 +204,7 @@ def patches(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
 
     Returns
     -------
-    ndarray, shape (n, c, *kernel, *outputs)
+    ndarray, shape ``(n, c, *kernel, *outputs)``
 
     Examples
     --------
@@ -225,9 +225,9 @@ def add_patches(x: Array, g: Array, stride: Sizes, dilation: Sizes) -> None:
 
     Parameters
     ----------
-    x : ndarray, shape (n, c, *positions)
+    x : ndarray, shape ``(n, c, *positions)``
         Changed in place.
-    g : ndarray, shape (n, c, *kernel, *outputs)
+    g : ndarray, shape ``(n, c, *kernel, *outputs)``
     stride, dilation : tuple of int
     """
     axes = len(stride)
