@@ -15,6 +15,7 @@ from npnet.nn.normalization import (
     batch_norm,
     batch_norm_backward,
     channel_sums,
+    flat_positions,
     track,
 )
 from npnet.nn.parameter import Parameter
@@ -176,7 +177,7 @@ class GroupNorm(Normalization):
         """Add to the gradients of scale and shift; return the gradient by the input."""
         shape, centred, inverse_std = self.saved()
         self.check_grad(grad_output, shape)
-        g = grad_output.reshape(*shape[:2], -1)
+        g = flat_positions(grad_output)
         grad_input, grad_gamma, grad_beta = group_norm_backward(g, centred, inverse_std, self._affine()[0])
         self._learn(grad_gamma, grad_beta)
         return grad_input.reshape(shape) if input_grad else None
@@ -202,7 +203,7 @@ def grouped_channels(owner: str, x: Array, groups: int, channels: int | None = N
         raise ShapeError(
             f"{owner} needs more than 1 value per group, got {groups} groups for shape {x.shape}"
         )
-    return x.reshape(*x.shape[:2], -1)
+    return flat_positions(x)
 
 
 class _InstanceNorm(Tracking):
@@ -267,7 +268,7 @@ def instances(owner: str, x: Array, channels: int | None, *, own: bool) -> Array
     """
     if channels is not None and x.shape[1] != channels:
         raise ShapeError(f"{owner}({channels}) takes input with {channels} channels, got shape {x.shape}")
-    x3 = x.reshape(*x.shape[:2], -1)
+    x3 = flat_positions(x)
     if own and x3.shape[2] == 1:
         raise ShapeError(f"{owner} needs more than 1 position to normalise, got input of shape {x.shape}")
     return x3

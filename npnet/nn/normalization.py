@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -24,13 +25,25 @@ __all__ = [
     "batch_norm",
     "batch_norm_backward",
     "channel_sums",
+    "flat_positions",
     "track",
+    "values_of_channel",
 ]
 
 
 def channel_sums(x: Array) -> Array:
     """Sum an ``(n, c)`` or ``(n, c, length)`` array over all axes but the channels'; shape ``(c,)``."""
     return column_sums(x if x.ndim == 2 else np.sum(x, axis=-1))
+
+
+def flat_positions(x: Array) -> Array:
+    """``(n, c, ...)`` as ``(n, c, length)``."""
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def values_of_channel(x: Array) -> int:
+    """How many values of each channel an ``(n, c)`` or ``(n, c, length)`` array holds."""
+    return len(x) * math.prod(x.shape[2:])
 
 
 def along_channels(statistic: Array, x: Array) -> Array:
@@ -99,7 +112,7 @@ def batch_norm(
         The output; :math:`x - \mu` and :math:`1 / \sqrt{\sigma^2 + \epsilon}`, which backward needs; and
         the statistics used, the batch's variance with divisor :math:`m`.
     """
-    m = x.size // x.shape[1]
+    m = max(values_of_channel(x), 1)
     if mean is None:
         mean = channel_sums(x) / m  # mu
     if variance is None:
@@ -128,7 +141,7 @@ def batch_norm_backward(
     -------
     grad_input, grad_gamma, grad_beta : ndarray
     """
-    m = g.size // g.shape[1]
+    m = max(values_of_channel(g), 1)
     grad_beta = channel_sums(g)  # sum g
     grad_gamma = channel_sums(g * centred) * inverse_std  # sum g xhat
     scale = along_channels(inverse_std if gamma is None else gamma * inverse_std, g)
@@ -139,7 +152,9 @@ def batch_norm_backward(
 
 
 def track(running_mean: Any, running_var: Any, share: Any, mean: Array, variance: Array, m: int) -> None:
-    """Move running statistics in place towards those of `m` values a channel."""
+    """Move running statistics in place towards those of `m` values a channel; of none, leave them."""
+    if m == 0:
+        return
     running_mean[...], running_var[...] = moved(
         running_mean, running_var, mean, variance, 1 - share, share, m / (m - 1)
     )
@@ -231,7 +246,7 @@ class _BatchNorm(Tracking):
     def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Normalise every channel."""
         self._check(input)
-        x = input if input.ndim <= 3 else input.reshape(*input.shape[:2], -1)  # positions on one axis
+        x = input if input.ndim <= 3 else flat_positions(input)
         gamma, beta = self._affine()
         running = (self.running_mean, self.running_var)
         own = self.training or self.running_mean is None
@@ -240,7 +255,7 @@ class _BatchNorm(Tracking):
         if self.training and self.running_mean is not None:
             self.num_batches_tracked += 1
             share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
-            track(self.running_mean, self.running_var, share, mean, variance, x.size // x.shape[1])
+            track(self.running_mean, self.running_var, share, mean, variance, values_of_channel(x))
         self.save(input.shape, centred, inverse_std, own)
         return y.reshape(input.shape)
 

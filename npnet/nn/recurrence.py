@@ -157,7 +157,9 @@ def lstm_backward(g: Array, g_h: Array, g_c: Array, kept: Kept, weight_hh: Array
     np.multiply(i, 1 - candidate * candidate, out=slopes[:, 2])
     np.multiply(tanh_c, o * (1 - o), out=slopes[:, 3])
     to_c = o * (1 - tanh_c * tanh_c)
-    da = slopes.reshape(len(gates), -1, g_h.shape[-1])  # each step's slopes become its gradient in place
+    da = slopes.reshape(
+        len(gates), 4 * len(g_h), g_h.shape[-1]
+    )  # each step's slopes become its gradient in place
     dh, dc, product = g_h.copy(), g_c.copy(), np.empty_like(g_h)
     for t in reversed(range(len(g))):
         dh += g[t]
@@ -228,7 +230,7 @@ def gru_backward(g: Array, g_h: Array, kept: Kept, weight_hh: Array) -> Gradient
     np.multiply(by_x[:, 2], r, out=by_h[:, 2])
     np.multiply(by_h[:, 2], qs * (1 - r), out=by_h[:, 0])
     np.multiply(hs[:-1] - n, z * (1 - z), out=by_h[:, 1])
-    flat = (len(gates), -1, g_h.shape[-1])
+    flat = (len(gates), 3 * len(g_h), g_h.shape[-1])
     da_h, dh, product = by_h.reshape(*flat), g_h.copy(), np.empty_like(g_h)
     for t in reversed(range(len(g))):
         dh += g[t]

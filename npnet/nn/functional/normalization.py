@@ -51,11 +51,11 @@ def batch_norm(
         raise ShapeError(f"batch_norm needs more than 1 value per channel when training, got {input.shape}")
     if not training and (running_mean is None or running_var is None):
         raise ArgumentError("batch_norm without training=True needs running_mean and running_var, got None")
-    x = input if input.ndim <= 3 else input.reshape(*input.shape[:2], -1)
+    x = input if input.ndim <= 3 else _batch.flat_positions(input)
     given = (None, None) if training else (running_mean, running_var)
     y, _, _, mean, variance = _batch.batch_norm(x, weight, bias, eps, *given)
     if training and running_mean is not None:
-        _batch.track(running_mean, running_var, momentum, mean, variance, x.size // x.shape[1])
+        _batch.track(running_mean, running_var, momentum, mean, variance, _batch.values_of_channel(x))
     return y.reshape(input.shape)
 
 

@@ -60,7 +60,9 @@ class Loss(Module):
                 f"{type(self).__name__}.backward takes a gradient of shape {shape} for "
                 f"reduction={self.reduction!r}, got {getattr(grad_output, 'shape', ())}"
             )
-        return grad_output if self.reduction in ("sum", "none") else grad_output / divisor
+        if self.reduction in ("sum", "none"):
+            return grad_output
+        return grad_output / (divisor if isinstance(divisor, np.ndarray) or divisor else 1)  # of none: none
 
     def _check_pair(self, x: Any, target: Any) -> None:
         """Refuse a target that is not of the input's shape, dtype and device."""

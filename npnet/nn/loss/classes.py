@@ -41,8 +41,8 @@ class ClassLoss(Loss):
         Weight of each class.
     size_average, reduce : None
         Deprecated in PyTorch; refused.
-    ignore_index : int
-        Samples of this target do not count.
+    ignore_index : int or None
+        Samples of this target do not count; None ignores nothing.
     reduction : {"mean", "sum", "none"}
     """
 
@@ -52,7 +52,7 @@ class ClassLoss(Loss):
         self,
         weight: Array | None = None,
         size_average: None = None,
-        ignore_index: int = -100,
+        ignore_index: int | None = -100,
         reduce: None = None,
         reduction: str = "mean",
     ) -> None:
@@ -93,13 +93,15 @@ class ClassLoss(Loss):
         if type(x) is not type(target) and backend.device_of(target) != device:
             raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
         if device == "cpu" and target.size:
+            ignored = self.ignore_index
             if target.min() >= 0 and target.max() < classes:
-                return not 0 <= self.ignore_index < classes
-            wrong = target[((target < 0) | (target >= classes)) & (target != self.ignore_index)]
+                return ignored is None or not 0 <= ignored < classes
+            outside = target[(target < 0) | (target >= classes)]
+            wrong = outside if ignored is None else outside[outside != ignored]
             if wrong.size:
+                also = "" if ignored is None else f" (and {ignored} for samples to ignore)"
                 raise TargetError(
-                    f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1} "
-                    f"(and {self.ignore_index} for samples to ignore)"
+                    f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1}{also}"
                 )
         return False
 
@@ -116,5 +118,5 @@ class ClassLoss(Loss):
 
     def extra_repr(self) -> str:
         """The reduction, and the class to ignore if it was chosen."""
-        chosen = "" if self.ignore_index == -100 else f", ignore_index={self.ignore_index}"
+        chosen = "" if self.ignore_index in (-100, None) else f", ignore_index={self.ignore_index}"
         return super().extra_repr() + chosen

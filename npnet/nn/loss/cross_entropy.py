@@ -183,12 +183,14 @@ class CrossEntropyLoss(ClassLoss):
     def _of_indices(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
         """Losses, slopes and the mean's divisor, for class indices."""
         target, counts, kept = self._kept(x, target)
-        divisor = np.sum(kept)
-        if self.label_smoothing == 0.0:
-            return *losses_of_indices(x, target, kept), divisor
-        one_hot = np.zeros_like(x)
-        one_hot[target, np.arange(target.size, like=x)] = 1
-        return *losses_of_distribution(x, self._smoothed(one_hot) * counts), divisor
+        with np.errstate(invalid="ignore"):  # 0 times inf, where an ignored sample rules a class out
+            if self.label_smoothing == 0.0:
+                losses, slopes = losses_of_indices(x, target, kept)
+            else:
+                one_hot = np.zeros_like(x)
+                one_hot[target, np.arange(target.size, like=x)] = 1
+                losses, slopes = losses_of_distribution(x, self._smoothed(one_hot) * counts)
+        return np.where(counts, losses, 0), slopes, np.sum(kept)
 
     def _smoothed(self, t: Array) -> Array:
         r""":math:`q_c = w_c ((1 - \epsilon) t_c + \epsilon / C)`."""

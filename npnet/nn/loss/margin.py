@@ -170,7 +170,7 @@ class MultiMarginLoss(ClassLoss):
         reduce: None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(weight, size_average, NOTHING_IGNORED, reduce, reduction)
+        super().__init__(weight, size_average, None, reduce, reduction)
         if p not in (1, 2):
             raise ArgumentError(f"MultiMarginLoss: p must be 1 or 2, got {p}")
         if weight is not None and weight.ndim != 1:
@@ -206,6 +206,3 @@ class MultiMarginLoss(ClassLoss):
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, p={self.p}, margin={self.margin}"
-
-
-NOTHING_IGNORED = -100
