@@ -62,7 +62,7 @@ class Loss(Module):
             )
         if self.reduction in ("sum", "none"):
             return grad_output
-        return grad_output / (divisor if isinstance(divisor, np.ndarray) or divisor else 1)  # of none: none
+        return grad_output / (1 if isinstance(divisor, int) and divisor == 0 else divisor)  # 0: of no rows
 
     def _check_pair(self, x: Any, target: Any) -> None:
         """Refuse a target that is not of the input's shape, dtype and device."""

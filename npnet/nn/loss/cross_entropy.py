@@ -208,7 +208,7 @@ class CrossEntropyLoss(ClassLoss):
         return classes_second(slopes * (seed.reshape(-1) if self.reduction == "none" else seed), given)
 
     def _check_distribution(self, x: Array, target: Array) -> None:
-        if self.ignore_index >= 0:
+        if self.ignore_index is not None and self.ignore_index >= 0:
             raise ArgumentError(
                 f"ignore_index={self.ignore_index} needs class indices as target; probabilities have "
                 "none to ignore, so leave it out"
