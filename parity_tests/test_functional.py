@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from npnet import nn
-from npnet.errors import ShapeError, UnsupportedError
+from npnet.errors import ArgumentError, DtypeError, NpnetError, ShapeError, UnsupportedError
 from parity_tests.equal import assert_equal
 from parity_tests.libraries import LIBRARIES, NPNET, TORCH, arguments_for
 from parity_tests.registry import MODULES
@@ -241,6 +241,134 @@ def test_normalizations(name: str, data: st.DataObject, own: bool) -> None:
         assert_equal(
             ours, theirs, Subject(f"functional.{name}", "float64", "forward"), f"{i} of {case.arguments}"
         )
+
+
+OPERANDS: dict[str, tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, tuple[int, ...]]]] = {
+    "batch_norm": ("batch_norm", (3, 4), (), {"running_mean": (4,), "running_var": (4,)}),
+    "batch_norm affine": (
+        "batch_norm",
+        (3, 4),
+        (None, None),
+        {"weight": (4,), "bias": (4,), "training": ()},
+    ),
+    "conv1d": ("conv1d", (1, 2, 4), (), {"weight": (4, 1, 2), "bias": (4,), "groups": ()}),
+    "conv2d": ("conv2d", (1, 2, 4, 4), (), {"weight": (4, 1, 2, 2), "bias": (4,), "groups": ()}),
+    "group_norm": ("group_norm", (3, 4), (2,), {"weight": (4,), "bias": (4,)}),
+    "instance_norm": ("instance_norm", (2, 4, 3), (None, None), {"weight": (4,), "bias": (4,)}),
+    "instance_norm running": (
+        "instance_norm",
+        (2, 4, 3),
+        (),
+        {"running_mean": (4,), "running_var": (4,)},
+    ),
+    "layer_norm": ("layer_norm", (3, 4), ((4,),), {"weight": (4,), "bias": (4,)}),
+    "linear": ("linear", (3, 4), (), {"weight": (2, 4), "bias": (2,)}),
+    "prelu": ("prelu", (3, 4), (), {"weight": (4,)}),
+    "rms_norm": ("rms_norm", (3, 4), ((4,),), {"weight": (4,)}),
+}
+"""Function, shape of its input, what comes after it, and the shapes of the arrays given by name."""
+
+LENIENT = {
+    ("linear", "bias", "shape"): "PyTorch broadcasts any bias",
+    ("instance_norm", "running_mean", "dtype"): "PyTorch casts it",
+    ("rms_norm", "weight", "dtype"): "PyTorch casts, and warns that it is slow",
+}
+SETTINGS = {"training": True, "groups": 2}
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype")
+@pytest.mark.parametrize("bent", ["shape", "dtype"])
+@pytest.mark.parametrize(
+    ("case", "operand"),
+    [(case, name) for case in OPERANDS for name in OPERANDS[case][3] if name not in SETTINGS],
+)
+def test_arrays_that_do_not_fit_are_refused(case: str, operand: str, bent: str) -> None:
+    """A bias of too few elements is not broadcast, a float64 weight not cast."""
+    name, shape, positional, others = OPERANDS[case]
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    given = {
+        key: SETTINGS[key] if key in SETTINGS else np.ones(size, np.float32) for key, size in others.items()
+    }
+    getattr(nn.functional, name)(x, *positional, **given)  # all is well
+    right: Any = given[operand]
+    given[operand] = right[..., :3][..., None, :] if bent == "shape" else right.astype(np.float64)
+    with pytest.raises(ShapeError if bent == "shape" else DtypeError) as ours:
+        getattr(nn.functional, name)(x, *positional, **given)
+    assert isinstance(ours.value, NpnetError)
+    if (name, operand, bent) not in LENIENT:
+        with pytest.raises((RuntimeError, ValueError)) as theirs:
+            getattr(torch.nn.functional, name)(TORCH.array(x), *positional, **arguments_for(TORCH, given))
+        assert isinstance(ours.value, type(theirs.value))
+
+
+def test_a_bias_of_one_group_is_not_broadcast_over_all() -> None:
+    with pytest.raises(ShapeError, match=r"conv1d takes bias of shape \(4,\), got \(2,\)"):
+        nn.functional.conv1d(np.ones((1, 2, 4)), np.ones((4, 1, 2)), np.ones(2), groups=2)
+    with pytest.raises(ShapeError, match=r"layer_norm takes weight of shape \(4,\), got \(1,\)"):
+        nn.functional.layer_norm(np.ones((3, 4)), (4,), np.ones(1))
+    with pytest.raises(DtypeError, match="linear takes an array, got list"):
+        nn.functional.linear([[1.0]], np.ones((1, 1)))  # type: ignore[arg-type]
+    with pytest.raises(DtypeError, match="float32 or float64, got int64"):
+        nn.functional.linear(np.ones((1, 1), np.int64), np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "instance_norm"])
+@pytest.mark.parametrize("given", ["running_mean", "running_var"])
+def test_one_running_statistic_alone_is_refused(name: str, given: str) -> None:
+    arguments = {"running_mean": None, "running_var": None, given: np.ones(4)}
+    if name == "batch_norm":
+        arguments["training"] = True
+    for library, error in ((NPNET, ArgumentError), (TORCH, ValueError)):
+        module: Any = nn if library is NPNET else torch.nn
+        x = library.array(np.random.default_rng(0).normal(size=(2, 4, 3)))
+        with pytest.raises(error, match="both"):
+            getattr(module.functional, name)(x, **arguments_for(library, arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("celu", {"alpha": 0.0}, "celu divides by alpha"),
+        ("gelu", {"approximate": "foo"}, "'none' or 'tanh', got 'foo'"),
+        ("hardtanh", {"min_val": 1.0, "max_val": -1.0}, "at least min_val"),
+        ("prelu", {"weight": np.ones((1, 3))}, r"got shape \(1, 3\)"),
+        ("softshrink", {"lambd": -1.0}, "must not be negative"),
+        ("softplus", {"beta": 0.0}, "softplus divides by beta"),
+    ],
+)
+def test_functions_check_their_options_as_the_classes_do(
+    name: str, options: dict[str, Any], message: str
+) -> None:
+    x = np.ones((2, 3))
+    with pytest.raises(NpnetError, match=message) as ours:
+        getattr(nn.functional, name)(x, **options)
+    if name != "softplus":  # PyTorch divides by zero
+        with pytest.raises((RuntimeError, ValueError)) as theirs:
+            getattr(torch.nn.functional, name)(TORCH.array(x), **arguments_for(TORCH, options))
+        assert isinstance(ours.value, type(theirs.value))
+
+
+def test_hardtanh_takes_equal_bounds() -> None:
+    np.testing.assert_array_equal(nn.functional.hardtanh(np.array([-1.0, 3.0]), 1.0, 1.0), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
+def test_softmax_of_no_classes_is_empty(name: str) -> None:
+    x = np.zeros((3, 0), np.float32)
+    layer = getattr(nn, name)(1)
+    assert layer(x).shape == getattr(torch.nn, name)(1)(torch.tensor(x)).shape
+    assert layer.backward(x).shape == (3, 0)
+
+
+def test_a_single_number_as_gradient_takes_the_dtype_of_the_loss() -> None:
+    x, t = np.array([0.5, 2.0], np.float32), np.zeros(2, np.float32)
+    for seed in (2.0, np.float64(2.0), np.array(2.0)):
+        criterion = nn.MSELoss()
+        criterion(x, t)
+        grad = criterion.backward(seed)
+        assert grad is not None
+        assert grad.dtype == np.float32
+        np.testing.assert_array_equal(grad, 2 * x)
 
 
 @every_device

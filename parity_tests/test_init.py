@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import nn
-from npnet.errors import NpnetError
+from npnet.errors import ArgumentError, NpnetError
 from parity_tests.equal import assert_same
 from parity_tests.libraries import NPNET, TORCH
 from parity_tests.registry.specification import seeds
@@ -230,6 +230,13 @@ def test_gains(nonlinearity: str, param: float | None) -> None:
     assert ours == torch.nn.init.calculate_gain(nonlinearity, param)
 
 
+def test_a_gain_takes_any_real_number() -> None:
+    assert nn.init.calculate_gain("leaky_relu", np.float32(0.5)) == nn.init.calculate_gain("leaky_relu", 0.5)
+    for wrong in (True, "0.5"):
+        with pytest.raises(ArgumentError, match="is not a valid number"):
+            nn.init.calculate_gain("leaky_relu", wrong)  # type: ignore[arg-type]
+
+
 REFUSED: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "one axis": ("xavier_uniform_", (3,), {}),
     "no matrix": ("eye_", (3, 2, 2), {}),
@@ -239,6 +246,10 @@ REFUSED: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "dirac groups": ("dirac_", (3, 2, 2), {"groups": 2}),
     "sparse vector": ("sparse_", (3,), {"sparsity": 0.5}),
     "bounds in the wrong order": ("trunc_normal_", (3, 2), {"a": 2.0, "b": -2.0}),
+    "uniform bounds in the wrong order": ("uniform_", (3, 2), {"a": 1.0, "b": 0.0}),
+    "uniform bound not a number": ("uniform_", (3, 2), {"b": math.nan}),
+    "negative deviation": ("normal_", (3, 2), {"std": -1.0}),
+    "deviation not a number": ("normal_", (3, 2), {"std": math.nan}),
     "nonlinearity": ("kaiming_normal_", (3, 2), {"nonlinearity": "swoosh"}),
 }
 

@@ -246,9 +246,14 @@ class _AdaptiveAvgPool(Pool):
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * self.axes
+        if len(sizes) != self.axes:
+            raise ArgumentError(
+                f"{type(self).__name__}: output_size must be an integer or {self.axes} of them, "
+                f"got {output_size!r}"
+            )
         filled = tuple(1 if size is None else size for size in sizes)  # None keeps the input's
         each_axis(type(self).__name__, "output_size", filled, self.axes, 1)
-        self._sizes = tuple(sizes) * (self.axes // len(sizes))
+        self._sizes = tuple(sizes)
         self.output_size = output_size
 
     def _pool(self, x: Array) -> tuple[Array, tuple[Any, ...]]:
@@ -316,7 +321,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     Raises
     ------
     ArgumentError
-        If a size is below 1.
+        If a size is below 1, or there is not one an axis.
     ShapeError
         If the input has another number of axes.
 

@@ -13,6 +13,7 @@ from npnet.backend import Array, DTypeLike
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn import init
 from npnet.nn.module import Module
+from npnet.nn.operands import check_operands
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
 from npnet.nn.windows import (
@@ -304,10 +305,12 @@ def convolve(
 ) -> Array:
     """Convolve with given arrays: the body of ``functional.conv1d`` and ``conv2d``."""
     axes = int(owner[-2])
+    check_operands(owner, input, weight=(weight, None))
     kernel = weight.shape[2:]
     x = as_batch(owner, input, axes)
     if weight.ndim != axes + 2:
         raise ShapeError(f"{owner} takes a weight with {axes + 2} axes, got shape {weight.shape}")
+    check_operands(owner, input, bias=(bias, weight.shape[:1]))
     if groups < 1 or weight.shape[0] % groups:
         raise ArgumentError(f"{owner}: groups={groups} must divide the outputs of weight {weight.shape}")
     steps = each_axis(owner, "stride", stride, axes, 1)

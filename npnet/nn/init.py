@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -68,7 +69,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     1.0
     """
     if nonlinearity == "leaky_relu":
-        if isinstance(param, bool) or not (param is None or isinstance(param, (int, float))):
+        if isinstance(param, bool) or not (param is None or isinstance(param, Real)):
             raise ArgumentError(f"negative_slope {param!r} is not a valid number")
         slope = 0.01 if param is None else float(param)
         return math.sqrt(2.0 / (1.0 + slope**2))
@@ -79,13 +80,29 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill from U(a, b)."""
+    """Fill from U(a, b).
+
+    Raises
+    ------
+    ArgumentError
+        If `b` is below `a`.
+    """
+    if not a <= b:
+        raise ArgumentError(f"uniform_: b must not be below a, got a={a} and b={b}")
     place = _place(tensor)
     return _fill(tensor, streams.resolve(generator, "init").uniform(a, b, place.shape, place.dtype))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill from N(mean, std²)."""
+    """Fill from N(mean, std²).
+
+    Raises
+    ------
+    ArgumentError
+        If `std` is negative.
+    """
+    if not std >= 0:
+        raise ArgumentError(f"normal_: std must not be negative, got {std}")
     place = _place(tensor)
     return _fill(tensor, streams.resolve(generator, "init").normal(mean, std, place.shape, place.dtype))
 

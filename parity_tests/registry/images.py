@@ -225,7 +225,12 @@ IMAGES: tuple[ModuleSpecification, ...] = (
         "AdaptiveAvgPool2d",
         adaptive(2),
         large({"output_size": 7}, (32, 16, 10, 10)),
-        adaptive_refusals(IMAGE),
+        (
+            *adaptive_refusals(IMAGE),
+            Refusal(
+                "one size in a tuple", r"an integer or 2 of them, got \(3,\)", {"output_size": (3,)}, (IMAGE,)
+            ),
+        ),
     ),
     ModuleSpecification(
         "BatchNorm2d",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from npnet.errors import ShapeError, UnsupportedError
+from npnet.errors import DtypeError, ShapeError, UnsupportedError
 from parity_tests.registry.specification import (
     VALUES,
     Batch,
@@ -126,6 +126,7 @@ def large_probabilities(rng: np.random.Generator) -> Case:
 
 
 X = np.ones((3, 4))
+CASTS: dict[str, Any] = {"only": DtypeError, "reason": "PyTorch casts the weight, and says nothing"}
 
 
 def deprecated(name: str) -> Refusal:
@@ -243,6 +244,13 @@ LOSSES = (
             Refusal("shapes", r"\(3, 4\) and \(3, 1\)", inputs=(X, np.ones((3, 1)))),
             Refusal("weight", "must be a floating array", {"weight": [1.0, 2.0]}, (X, X)),
             Refusal("weights of another shape", r"\(3,\) does not", {"weight": np.ones(3)}, (X, X)),
+            Refusal(
+                "weight of another dtype",
+                "float64 parameters and was given float32",
+                {"weight": X},
+                (X.astype(np.float32), X.astype(np.float32)),
+                **CASTS,
+            ),
             Refusal("probability above one", "as input, got 1.5", inputs=(1.5 * X, X)),
             Refusal("probability below zero", "as input, got -1", inputs=(-X, X)),
             Refusal("probability not a number", "as input, got nan", inputs=(np.nan * X, X)),
@@ -260,6 +268,20 @@ LOSSES = (
             Refusal("shapes", r"\(3, 4\) and \(3, 1\)", inputs=(X, np.ones((3, 1)))),
             Refusal("weight", "must be a floating array", {"weight": [1.0, 2.0]}, (X, X)),
             Refusal("weights of another shape", r"\(3,\) does not", {"weight": np.ones(3)}, (X, X)),
+            Refusal(
+                "weight of another dtype",
+                "float64 parameters and was given float32",
+                {"weight": X},
+                (X.astype(np.float32), X.astype(np.float32)),
+                **CASTS,
+            ),
+            Refusal(
+                "pos_weight of another dtype",
+                "float64 parameters and was given float32",
+                {"pos_weight": X},
+                (X.astype(np.float32), X.astype(np.float32)),
+                **CASTS,
+            ),
         ),
         least_slope=1.0,
     ),

@@ -52,7 +52,13 @@ def elu_backward(g: Array, x: Array, alpha: float) -> Array:
 
 def celu(input: Array, alpha: float = 1.0) -> Array:  # noqa: A002 (PyTorch's name)
     r"""Compute :math:`x` for :math:`x > 0`, :math:`a (e^{x / a} - 1)` else."""
+    _check_alpha("celu", alpha)
     return exponential_unit(input, alpha, 1.0 / alpha, 1.0)
+
+
+def _check_alpha(owner: str, alpha: float) -> None:
+    if alpha == 0:
+        raise ArgumentError(f"{owner} divides by alpha, which must not be 0; ReLU is the limit")
 
 
 def celu_backward(g: Array, x: Array, alpha: float) -> Array:
@@ -159,8 +165,7 @@ class CELU(Elementwise):
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         refuse_inplace("CELU", inplace)
-        if alpha == 0:
-            raise ArgumentError("CELU divides by alpha, which must not be 0; ReLU is the limit")
+        _check_alpha("CELU", alpha)
         self.alpha = alpha
 
 

@@ -23,9 +23,15 @@ CUBIC = 0.044715
 
 def gelu(input: Array, approximate: str = "none") -> Array:  # noqa: A002 (PyTorch's name)
     r"""Compute :math:`x \, \Phi(x)`, or with ``"tanh"`` :math:`\frac{x}{2} (1 + \tanh u)`."""
+    _check_approximate("gelu", approximate)
     if approximate == "tanh":
         return 0.5 * input * (1 + np.tanh(_tanh_argument(input)))
     return input * backend.special(input).ndtr(input)
+
+
+def _check_approximate(owner: str, approximate: str) -> None:
+    if approximate not in ("none", "tanh"):
+        raise ArgumentError(f"{owner}: approximate must be 'none' or 'tanh', got {approximate!r}")
 
 
 def gelu_backward(g: Array, x: Array, approximate: str) -> Array:
@@ -113,8 +119,7 @@ class GELU(Elementwise):
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
-        if approximate not in ("none", "tanh"):
-            raise ArgumentError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
+        _check_approximate("GELU", approximate)
         self.approximate = approximate
 
 

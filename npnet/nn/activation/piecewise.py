@@ -27,7 +27,15 @@ __all__ = [
 
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:  # noqa: A002
     r"""Compute :math:`\min(\max(x, a), b)`."""
+    _check_bounds("hardtanh", min_val, max_val, equal=True)
     return np.clip(input, min_val, max_val)
+
+
+def _check_bounds(owner: str, min_val: float, max_val: float, *, equal: bool) -> None:
+    """Refuse bounds in the wrong order; PyTorch's function takes equal ones, its class does not."""
+    if not (max_val > min_val or (equal and max_val == min_val)):
+        wanted = "at least" if equal else "above"
+        raise ConflictError(f"{owner}: max_val must be {wanted} min_val, got {max_val} and {min_val}")
 
 
 def hardtanh_backward(g: Array, x: Array, min_val: float, max_val: float) -> Array:
@@ -105,8 +113,7 @@ class Hardtanh(Elementwise):
         refuse_inplace("Hardtanh", inplace)
         if min_value is not None or max_value is not None:
             raise UnsupportedError("min_value and max_value are deprecated in PyTorch; use min_val, max_val")
-        if not max_val > min_val:
-            raise ConflictError(f"Hardtanh: max_val must be above min_val, got {max_val} and {min_val}")
+        _check_bounds("Hardtanh", min_val, max_val, equal=False)
         self.min_val, self.max_val = min_val, max_val
 
 

@@ -10,6 +10,7 @@ from npnet import backend
 from npnet.backend import Array, DTypeLike
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn.module import Module
+from npnet.nn.operands import check_operands
 from npnet.nn.parameter import Parameter
 
 __all__ = ["PReLU", "prelu", "prelu_backward"]
@@ -38,6 +39,9 @@ def _along_channels(weight: Array, x: Array) -> Array:
 
 
 def _check_slopes(x: Array, weight: Array) -> None:
+    check_operands("prelu", x, weight=(weight, None))
+    if weight.ndim > 1:
+        raise ShapeError(f"prelu takes a number or a vector as weight, got shape {weight.shape}")
     channels = x.shape[1] if x.ndim > 1 else 1
     if weight.size not in (1, channels):
         raise ShapeError(

@@ -30,7 +30,13 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:  # noqa: A002 (PyTorc
 
 def softshrink(input: Array, lambd: float = 0.5) -> Array:  # noqa: A002 (PyTorch's name)
     r"""Compute :math:`x - \min(\max(x, -\lambda), \lambda)`."""
+    _check_lambd("softshrink", lambd)
     return input - np.clip(input, -lambd, lambd)
+
+
+def _check_lambd(owner: str, lambd: float) -> None:
+    if not lambd >= 0:
+        raise ArgumentError(f"{owner}: lambd must not be negative, got {lambd}")
 
 
 def shrink_backward(g: Array, x: Array, lambd: float) -> Array:
@@ -127,8 +133,7 @@ class Softshrink(Elementwise):
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
-        if not lambd >= 0:
-            raise ArgumentError(f"Softshrink: lambd must not be negative, got {lambd}")
+        _check_lambd("Softshrink", lambd)
         self.lambd = lambd
 
 

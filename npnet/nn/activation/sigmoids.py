@@ -75,8 +75,14 @@ def log_sigmoid_backward(g: Array, x: Array) -> Array:
 
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:  # noqa: A002 (PyTorch's)
     r"""Compute :math:`\log(1 + e^{bx}) / b`, and :math:`x` where :math:`bx` is above `threshold`."""
+    _check_beta("softplus", beta)
     scaled = beta * input
     return np.where(scaled > threshold, input, log1p_exp(scaled) / beta)
+
+
+def _check_beta(owner: str, beta: float) -> None:
+    if beta == 0:
+        raise ArgumentError(f"{owner} divides by beta, which must not be 0")
 
 
 def softplus_backward(g: Array, x: Array, beta: float, threshold: float) -> Array:
@@ -195,8 +201,7 @@ class Softplus(Elementwise):
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
-        if beta == 0:
-            raise ArgumentError("Softplus divides by beta, which must not be 0")
+        _check_beta("Softplus", beta)
         self.beta, self.threshold = beta, threshold
 
 

@@ -80,7 +80,8 @@ class _AlongAxis(Module):
         self.check_input(input)
         axis = axis_of(input, self.dim, type(self).__name__)
         shape = input.shape or (1,)  # a single number is a class of its own
-        output = self.formula(input.reshape(shape), axis).reshape(input.shape)
+        # an empty axis has no largest element
+        output = self.formula(input.reshape(shape), axis).reshape(input.shape) if input.size else input.copy()
         self.save(output, axis)
         return output
 

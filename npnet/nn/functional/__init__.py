@@ -32,6 +32,7 @@ from npnet.nn.functional.activation import (
     softmax,
     threshold,
 )
+from npnet.nn.functional.affine import linear
 from npnet.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -59,7 +60,6 @@ from npnet.nn.functional.windows import (
     max_pool1d,
     max_pool2d,
 )
-from npnet.nn.linear import linear
 
 __all__ = [
     "adaptive_avg_pool1d",

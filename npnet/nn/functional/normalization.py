@@ -9,6 +9,7 @@ from npnet.errors import ArgumentError, ShapeError
 from npnet.nn import group_norm as _group
 from npnet.nn import layer_norm as _layer
 from npnet.nn import normalization as _batch
+from npnet.nn.operands import check_operands
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -45,12 +46,14 @@ def batch_norm(
     >>> mean, variance
     (array([0.2]), array([1.1]))
     """
+    check_operands("batch_norm", input)
     if input.ndim < 2:
         raise ShapeError(f"batch_norm takes input of shape (n, c, ...), got {input.shape}")
     if training and input.size == input.shape[1]:
         raise ShapeError(f"batch_norm needs more than 1 value per channel when training, got {input.shape}")
     if not training and (running_mean is None or running_var is None):
         raise ArgumentError("batch_norm without training=True needs running_mean and running_var, got None")
+    _check_channels("batch_norm", input, running_mean, running_var, weight, bias)
     x = input if input.ndim <= 3 else _batch.flat_positions(input)
     given = (None, None) if training else (running_mean, running_var)
     y, _, _, mean, variance = _batch.batch_norm(x, weight, bias, eps, *given)
@@ -74,7 +77,9 @@ def layer_norm(
     >>> layer_norm(np.array([[1.0, 3.0]]), (2,), eps=0.0)
     array([[-1.,  1.]])
     """
-    matrix = _layer.rows("layer_norm", input, _layer.shape_of("layer_norm", normalized_shape))
+    shape = _layer.shape_of("layer_norm", normalized_shape)
+    check_operands("layer_norm", input, weight=(weight, shape), bias=(bias, shape))
+    matrix = _layer.rows("layer_norm", input, shape)
     gamma, beta = (None if each is None else each.reshape(-1) for each in (weight, bias))
     return _layer.layer_norm(matrix, gamma, beta, eps)[0].reshape(input.shape)
 
@@ -93,7 +98,9 @@ def rms_norm(
     >>> rms_norm(np.array([[1.0, 7.0]]), (2,), eps=0.0)
     array([[0.2, 1.4]])
     """
-    matrix = _layer.rows("rms_norm", input, _layer.shape_of("rms_norm", normalized_shape))
+    shape = _layer.shape_of("rms_norm", normalized_shape)
+    check_operands("rms_norm", input, weight=(weight, shape))
+    matrix = _layer.rows("rms_norm", input, shape)
     gamma = None if weight is None else weight.reshape(-1)
     return _layer.rms_norm(matrix, gamma, _layer.epsilon(eps, input))[0].reshape(input.shape)
 
@@ -113,7 +120,9 @@ def group_norm(
     >>> group_norm(np.array([[1.0, 3.0, 0.0, 10.0]]), 2, eps=0.0)
     array([[-1.,  1., -1.,  1.]])
     """
+    check_operands("group_norm", input)
     x = _group.grouped_channels("group_norm", input, num_groups)
+    _check_channels("group_norm", input, None, None, weight, bias)
     return _group.group_norm(x, num_groups, weight, bias, eps)[0].reshape(input.shape)
 
 
@@ -145,12 +154,14 @@ def instance_norm(
     >>> instance_norm(np.array([[[1.0, 3.0]]]), eps=0.0)
     array([[[-1.,  1.]]])
     """
+    check_operands("instance_norm", input)
     if input.ndim < 3:
         raise ShapeError(f"instance_norm takes input of shape (n, c, length, ...), got {input.shape}")
     if not use_input_stats and (running_mean is None or running_var is None):
         raise ArgumentError(
             "instance_norm without use_input_stats needs running_mean and running_var, got None"
         )
+    _check_channels("instance_norm", input, running_mean, running_var, weight, bias)
     x = _group.instances("instance_norm", input, None, own=use_input_stats)
     if use_input_stats:
         y, _, _, mean, variance = _group.group_norm(x, x.shape[1], weight, bias, eps)
@@ -159,3 +170,18 @@ def instance_norm(
     else:
         y = _batch.batch_norm(x, weight, bias, eps, running_mean, running_var)[0]
     return y.reshape(input.shape)
+
+
+def _check_channels(
+    owner: str,
+    x: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None,
+    bias: Array | None,
+) -> None:
+    """Refuse one running statistic without the other, and what has not one value a channel."""
+    if (running_mean is None) != (running_var is None):
+        raise ArgumentError(f"{owner} takes both running_mean and running_var, or neither; one is None")
+    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    check_operands(owner, x, **{name: (value, x.shape[1:2]) for name, value in given.items()})

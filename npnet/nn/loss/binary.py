@@ -95,7 +95,10 @@ class BinaryLoss(ElementwiseLoss):
         super()._check_pair(x, target)
         for name in self.options:
             weight = getattr(self, name)
-            if weight is not None and not _fits(weight.shape, x.shape):
+            if weight is None:
+                continue
+            self.check_input(x, like=weight)
+            if not _fits(weight.shape, x.shape):
                 raise ShapeError(
                     f"{type(self).__name__}: {name} of shape {weight.shape} does not broadcast to the "
                     f"input's {x.shape}"
@@ -135,7 +138,7 @@ class BCEWithLogitsLoss(BinaryLoss):
     Raises
     ------
     ShapeError, DtypeError
-        If input and target differ.
+        If input and target differ, or a weight does not fit them.
 
     Examples
     --------
@@ -197,7 +200,7 @@ class BCELoss(BinaryLoss):
         If an input or a target lies outside 0 and 1 (checked on the host only: on a GPU it would have to
         wait for the device).
     ShapeError, DtypeError
-        If input and target differ.
+        If input and target differ, or a weight does not fit them.
 
     Examples
     --------
