@@ -57,7 +57,7 @@ class Task:
     Raises
     ------
     RecipeError
-        If the recipe's loss asks for another kind of objective.
+        If the recipe's loss asks for another kind of objective, or no batch is full and those are dropped.
     ShapeError
         If the last batch of an epoch would be a single row, and the model has BatchNorm.
     """
@@ -74,11 +74,17 @@ class Task:
     def __post_init__(self) -> None:
         if (loss := self.recipe.training.loss.kind) not in self.objective.losses:
             raise RecipeError(f"training.loss={loss} is not for a task of the kind {self.objective.kind!r}")
-        left = len(self.rows["train"]) % self.batch_size
+        count = len(self.rows["train"])
+        if self.recipe.training.drop_last and 0 < count < self.batch_size:
+            raise RecipeError(
+                f"the training part has {count} rows, fewer than training.batch_size {self.batch_size}, and "
+                "training.drop_last drops them all: set training.drop_last=false, or a smaller batch"
+            )
+        left = count % self.batch_size
         alone = self.batch_size == 1 or (left == 1 and not self.recipe.training.drop_last)
         if alone and any(isinstance(module, nn.BatchNorm1d) for module in self.model.modules()):
             raise ShapeError(
-                f"{len(self.rows['train'])} training rows in batches of {self.batch_size} leave one row "
+                f"{count} training rows in batches of {self.batch_size} leave one row "
                 "alone, and BatchNorm1d needs more than one in training: set training.drop_last=true, or "
                 "another training.batch_size"
             )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from npnet.errors import ArgumentError, NonFiniteError, ShapeError
+from npnet.errors import ArgumentError, NonFiniteError, RecipeError, ShapeError
 from npnet.random import Generator, manual_seed
 from npnet.regularization import EarlyStopping
 from npnet.training import (
@@ -161,6 +161,15 @@ def test_a_single_row_for_batch_norm_is_refused_before_training():
         make_task("training.batch_size=1")
     make_task("training.drop_last=true", n=33)
     make_task("model.batch_norm=false", n=33)
+
+
+def test_dropping_all_rows_is_refused_before_training():
+    with pytest.raises(
+        RecipeError, match=r"has 33 rows, fewer than training\.batch_size 34, and .* drops them"
+    ):
+        make_task("training.batch_size=34", "training.drop_last=true", n=33)
+    assert make_task("training.batch_size=33", "training.drop_last=true", n=33).steps_per_epoch == 1
+    assert make_task("training.batch_size=34", n=33).steps_per_epoch == 1
 
 
 def test_there_must_be_rows_to_train_on():
