@@ -41,10 +41,18 @@ def plot_schedule(
         npnet plot schedule OneCycleLR max_lr=0.01 --steps 200
         npnet plot schedule CosineAnnealingWarmRestarts T_0=20 T_mult=2
     """
+    from npnet.errors import ArgumentError, OutputError
     from npnet.training.schedule_figure import named_schedule, schedule_figure, walk_schedule
 
     schedule = named_schedule(name, settings or (), lr=lr, steps=steps)
-    frame = walk_schedule(schedule, steps)
     path = Path(f"schedule-{name}.png") if out is None else out
-    schedule_figure(frame, f"{name}({', '.join(settings or ())})").savefig(path, dpi=120)
+    if path.suffix.lower() != ".png":
+        raise ArgumentError(f"{path} cannot be drawn: a figure is a PNG file, so its name must end in .png")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
+    frame = walk_schedule(schedule, steps)
+    try:
+        schedule_figure(frame, f"{name}({', '.join(settings or ())})").savefig(path, dpi=120)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     typer.echo(str(path))

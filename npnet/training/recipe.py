@@ -383,6 +383,8 @@ def read_schedule(name: str, settings: Iterable[str] = ()) -> Choice:
     """
     values: dict[str, Any] = {"kind": name}
     for setting_ in settings:
+        if not setting_.partition("=")[0].strip().isidentifier() or "=" not in setting_:
+            raise RecipeError(f"{name} takes arguments as key=value, such as gamma=0.5; got {setting_!r}")
         _override(values, setting_)
     chosen: Choice = SCHEDULE("scheduler", values)
     return chosen

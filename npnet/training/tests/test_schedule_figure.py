@@ -44,7 +44,12 @@ def test_adam_shows_its_first_beta():
 
 @pytest.mark.parametrize(
     ("name", "settings", "hint"),
-    [("StepLr", (), "StepLR"), ("StepLR", ["step=1"], "step_size"), ("StepLR", ["step_size"], "=")],
+    [
+        ("StepLr", (), "StepLR"),
+        ("StepLR", ["step=1"], "step_size"),
+        ("StepLR", ["step_size"], "^StepLR takes arguments as key=value"),
+        ("StepLR", ["a.b=1"], "^StepLR takes arguments as key=value"),
+    ],
 )
 def test_what_is_wrong_is_named(name, settings, hint):
     with pytest.raises(RecipeError, match=hint):
