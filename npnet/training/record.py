@@ -19,6 +19,9 @@ __all__ = ["Run", "differences", "read_run", "resume_command"]
 RUN, SUMMARY = "run.json", "summary.json"
 FORMAT, VERSION = "npnet run", 1
 
+HELD = {"data": {"origin", "simulated", "unit", "ceiling"}, "seconds": {"total", "training"}}
+"""The tables of every summary, and what they have at least."""
+
 FREE = ("name", "description", "training.checkpoint_seconds")
 """Settings that may change while a run goes on: they change no number of it."""
 
@@ -88,7 +91,7 @@ def read_run(path: str | Path) -> Run:
     Raises
     ------
     CheckpointError
-        If it holds no run, or one of a newer npnet.
+        If it holds no run, one of a newer npnet, or a damaged file.
     """
     path = Path(path).expanduser()
     if not (path / RUN).is_file():
@@ -109,8 +112,24 @@ def read_run(path: str | Path) -> Run:
         recipe = read(Recipe, "", content.get("recipe"))
     except RecipeError as error:
         raise CheckpointError(f"{path / RUN}: {error}") from error
-    summary = _read_json(path / SUMMARY) if (path / SUMMARY).is_file() else None
+    summary = _read_summary(path) if (path / SUMMARY).is_file() else None
     return Run(path, recipe, backend, None if data is None else Path(data), engine, summary)
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    """What came of a run, with all that is shown of it."""
+    summary = _read_json(path / SUMMARY)
+    texts = all(
+        isinstance(summary.get(key), str) for key in ("status", "recipe", "backend", "task", "folder")
+    )
+    tables = all(
+        isinstance(table := summary.get(key), dict) and inner <= table.keys() for key, inner in HELD.items()
+    )
+    if not (texts and tables):
+        raise CheckpointError(
+            f"{path / SUMMARY} is damaged: delete it, and go on with {resume_command(path)}"
+        )
+    return summary
 
 
 def _read_json(path: Path) -> dict[str, Any]:

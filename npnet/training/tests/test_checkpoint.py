@@ -396,6 +396,18 @@ def test_a_run_that_was_killed_before_it_began_training(run):
     assert resume_recipe(run)["status"] == "finished"
 
 
+@pytest.mark.parametrize("content", ['{"status": "finished"}', "{}"])
+def test_a_damaged_summary_is_refused_and_written_again(run, content):
+    (run / "summary.json").write_text(content)
+    with pytest.raises(
+        CheckpointError, match=r"summary\.json is damaged: delete it, and go on with npnet train"
+    ):
+        resume_recipe(run)
+    (run / "summary.json").unlink()
+    summary = resume_recipe(run)
+    assert read_run(run).summary == summary
+
+
 def test_a_run_is_not_begun_over_another(run):
     with pytest.raises(OutputError, match=r"holds a run: go on with npnet train --resume"):
         run_recipe(load_recipe("digits", SMALL), out=run)
