@@ -96,8 +96,12 @@ def record(
     recorder = Recorder()
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(Path(script).parent))
-    with recording(recorder):
-        runpy.run_path(str(script), run_name="__main__")
+    try:
+        with recording(recorder):
+            runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as ended:
+        if ended.code not in (None, 0):
+            raise
     content = {"parameters": recorder.parameters, "steps": recorder.steps}
     Path(target).write_text(json.dumps(content), encoding="utf-8")
 

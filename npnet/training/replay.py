@@ -98,6 +98,8 @@ def _recorded(library: str, script: Path, arguments: Sequence[str], target: Path
     status = subprocess.run(command, stdout=ERROR_STREAM, check=False)
     if status.returncode != 0:
         raise ScriptError(f"{script} ended with status {status.returncode}; its own message stands above")
+    if not target.is_file():  # os._exit, or another program in its place
+        raise ScriptError(f"{script} ended before what it did could be written: let it end as a script does")
     recording: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     if not recording["steps"]:
         raise ScriptError(f"{script} took no step of an optimizer of {library}'s")

@@ -177,6 +177,11 @@ def test_float32_has_tolerances_of_its_own(found):
     assert found(*texts)["agree"]
 
 
+@pytest.mark.parametrize("end", ["sys.exit(0)", "sys.exit()"])
+def test_a_script_that_ends_by_exit_is_recorded(found, end):
+    assert found(TORCH + end, NPNET + end)["steps"] == 6
+
+
 def test_a_tolerance_of_one_s_own(found, tmp_path):
     with pytest.raises(ArgumentError, match="a tolerance is positive"):
         found(tolerance=-1.0)
@@ -193,6 +198,9 @@ def test_scripts_that_cannot_be_used(scripts, tmp_path):
     assert not (tmp_path / "run").exists()
     ours.write_text("raise SystemExit(3)")
     with pytest.raises(ScriptError, match=r"ours\.py ended with status 3"):
+        replay.replay_scripts(theirs, ours, ["3"], out=tmp_path / "run")
+    ours.write_text("import os\nos._exit(0)")
+    with pytest.raises(ScriptError, match=r"ours\.py ended before what it did could be written"):
         replay.replay_scripts(theirs, ours, ["3"], out=tmp_path / "run")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").touch()
