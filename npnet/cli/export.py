@@ -39,14 +39,18 @@ def export(
         npnet export runs/mnist-numpy-1 mnist.pt
         npnet export runs/mnist-numpy-1 mnist.onnx
     """
-    from npnet.errors import ArgumentError
+    from npnet.errors import ArgumentError, OutputError
+    from npnet.training.checkpoint import LAST
     from npnet.training.files import replace_file
     from npnet.training.predictor import load_predictor
+    from npnet.training.run import WEIGHTS
 
     makers: dict[str, Maker] = {".pt": _torch, ".safetensors": _safetensors, ".onnx": _onnx}
     if out.suffix not in makers:
         raise ArgumentError(f"{out} does not say the format: its name must end in {', '.join(makers)}")
     predictor = load_predictor(run)
+    if out.resolve() in {(predictor.path / own).resolve() for own in (WEIGHTS, LAST)}:
+        raise OutputError(f"{out} is a file of the run itself, and would be lost: name another one")
     replace_file(out, makers[out.suffix](predictor))
     count = sum(parameter.size for parameter in predictor.model.parameters())
     typer.echo(f"{out}: {count:,} parameters", err=True)

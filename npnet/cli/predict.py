@@ -46,6 +46,8 @@ def predict(
     predictor = load_predictor(run)
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file with -o")
+    if out.exists() and rows.exists() and out.samefile(rows):
+        raise OutputError(f"{out} is what is to be predicted, and would be lost: name another file with -o")
     read = predictor.read(rows)
     table = predictor.predict(read)
     bad = [(place, why) for place, why in zip(read.places, read.problems, strict=True) if why]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -265,5 +266,17 @@ def _run_of(path: Path) -> tuple[Run, int]:
     """The run that a folder belongs to, and which of its folds it is."""
     if (path / RUN).is_file():
         return read_run(path), 0
-    run = read_run(path.resolve().parent)
-    return run, int(path.resolve().name.removeprefix("fold-")) - 1
+    folder = path.resolve()
+    if (
+        not (number := re.fullmatch(r"fold-([1-9][0-9]*)", folder.name))
+        or not (folder.parent / RUN).is_file()
+    ):
+        raise CheckpointError(
+            f"{path} holds weights, and neither {RUN} nor a place as fold-NUMBER in the folder of its run"
+        )
+    run = read_run(folder.parent)
+    if int(number[1]) > (run.recipe.data.folds or 0):
+        raise CheckpointError(
+            f"{path} is no fold of the run {folder.parent}, which has {run.recipe.data.folds or 0}"
+        )
+    return run, int(number[1]) - 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -203,6 +204,43 @@ def test_evaluate_and_runs_on_the_command_line(runs, npnet_):
     assert found["wine"]["test"]["accuracy"] == summaries["wine"]["test"]["accuracy"]
     assert found["numbers"]["unit"] == "ppm"
     assert "confusion" not in found["wine"]["test"]
+
+
+def test_files_of_the_user_and_of_the_run_are_not_written_over(runs, tmp_path, npnet_):
+    rows = tmp_path / "rows.csv"
+    wine(rows, rows=4)
+    (tmp_path / "link.csv").symlink_to(rows)
+    before = rows.read_bytes()
+    for out in (rows, tmp_path / "link.csv"):
+        status, _, err = npnet_("predict", runs[0] / "wine", rows, "-o", out)
+        assert (status, err.count("\n")) == (1, 1)
+        assert "would be lost: name another file with -o" in err
+    assert rows.read_bytes() == before
+    for name in ("weights.safetensors", "last.safetensors"):
+        before = (runs[0] / "wine" / name).read_bytes()
+        status, _, err = npnet_("export", runs[0] / "wine", runs[0] / "wine" / name)
+        assert (status, err.count("\n")) == (1, 1)
+        assert "is a file of the run itself" in err
+        assert (runs[0] / "wine" / name).read_bytes() == before
+
+
+def test_a_schedule_is_drawn_as_png_into_a_folder_that_is_there(tmp_path, npnet_):
+    for name, message in (("s.xyz", "must end in .png"), ("none/s.png", "there is no folder")):
+        status, out, err = npnet_("plot", "schedule", "StepLR", "step_size=10", "--out", tmp_path / name)
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert message in err
+    assert npnet_("plot", "schedule", "StepLR", "step_size=10", "--out", tmp_path / "s.png")[0] == 0
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("place", ["folds/fold-xyz", "folds/fold-3", "fold-1", "other"])
+def test_a_fold_outside_its_run_is_not_measured(runs, tmp_path, place):
+    shutil.copytree(runs[0] / "folds", tmp_path / "folds")
+    shutil.copytree(runs[0] / "folds" / "fold-1", tmp_path / place)
+    with pytest.raises(
+        CheckpointError, match=r"holds weights, and neither run\.json nor|is no fold of the run"
+    ):
+        evaluate_run(tmp_path / place)
 
 
 def test_runs_shows_what_cannot_be_read(tmp_path, npnet_):
