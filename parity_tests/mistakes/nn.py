@@ -159,7 +159,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the mean's gradient is the sum's",
         LOSS,
-        'return grad_output if self.reduction in ("sum", "none") else grad_output / divisor',
+        "return grad_output / (1 if isinstance(divisor, int) and divisor == 0 else divisor)",
         "return grad_output",
         parity("MSELoss"),
     ),
@@ -187,15 +187,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "ignored samples count in the mean",
         CROSS_ENTROPY,
-        "divisor = np.sum(kept)",
-        "divisor = np.sum(np.ones_like(kept))",
+        "return np.where(counts, losses, 0), slopes, np.sum(kept)",
+        "return np.where(counts, losses, 0), slopes, np.sum(np.ones_like(kept))",
         parity("CrossEntropyLoss"),
     ),
     Mistake(
         "the weighted mean divides by n",
         CROSS_ENTROPY,
-        "divisor = np.sum(kept)",
-        "divisor = np.sum(counts.astype(x.dtype))",
+        "return np.where(counts, losses, 0), slopes, np.sum(kept)",
+        "return np.where(counts, losses, 0), slopes, np.sum(counts.astype(x.dtype))",
         parity("CrossEntropyLoss"),
     ),
     Mistake(
