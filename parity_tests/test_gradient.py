@@ -15,6 +15,7 @@ from npnet import nn, no_grad
 from npnet.nn import functional
 from npnet.nn.differences import central_differences, complex_step
 from npnet.nn.gradcheck import gradcheck
+from npnet.nn.linear import linear
 from npnet.nn.loss.cross_entropy import losses_of_distribution, losses_of_indices
 from npnet.nn.normalization import batch_norm
 from parity_tests.libraries import NPNET
@@ -74,7 +75,7 @@ def normal(rng: np.random.Generator, *shape: int) -> HostArray:
 def parts(z: HostArray, rng: np.random.Generator, formula: str) -> Any:
     """The value of an analytic formula at a complex input, its other operands drawn from the generator."""
     if formula == "linear":
-        return functional.linear(z, normal(rng, 3, 4), normal(rng, 3))
+        return linear(z, normal(rng, 3, 4), normal(rng, 3))
     if formula == "tanh":
         return functional.tanh(z)
     if formula == "mse":

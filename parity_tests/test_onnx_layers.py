@@ -12,6 +12,7 @@ import pytest
 
 from npnet import nn
 from npnet.nn import functional
+from npnet.nn.linear import linear
 from parity_tests.onnx_nodes import Node, hold
 
 HostArray = npt.NDArray[Any]
@@ -25,7 +26,7 @@ def gemm(node: Node) -> Iterable[HostArray | None]:
     a = a.T if node.attributes.get("transA") else a
     weight = b if node.attributes.get("transB") else b.T
     bias = None if not rest or rest[0] is None else node.attributes.get("beta", 1.0) * rest[0]
-    yield functional.linear(node.attributes.get("alpha", 1.0) * a, weight, bias)
+    yield linear(node.attributes.get("alpha", 1.0) * a, weight, bias)
 
 
 def test_gemm() -> None:

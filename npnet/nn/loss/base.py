@@ -53,8 +53,9 @@ class Loss(Module):
     def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any) -> Any:
         r""":math:`\partial L / \partial \ell_i`: a number; for ``"none"`` an array, one an element."""
         shape = losses_shape if self.reduction == "none" else ()
-        if isinstance(grad_output, Real) or (type(grad_output) is np.ndarray and not grad_output.shape):
-            grad_output = float(grad_output)  # a single number takes the dtype of the losses
+        a_number = self.reduction != "none" and type(grad_output) is np.ndarray and not grad_output.shape
+        if isinstance(grad_output, Real) or a_number:  # takes the dtype of the losses
+            grad_output = float(grad_output)
         if getattr(grad_output, "shape", ()) != shape:
             raise ShapeError(
                 f"{type(self).__name__}.backward takes a gradient of shape {shape} for "
