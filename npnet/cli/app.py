@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ import typer
 from npnet._version import __version__
 from npnet.errors import ArgumentError, DeviceError, NpnetError
 
-__all__ = ["Backend", "app", "choose_engine", "complain", "main", "make_engine"]
+__all__ = ["AsJson", "Backend", "DataPath", "Seed", "app", "choose_engine", "complain", "main", "make_engine"]
 
 app = typer.Typer(
     name="npnet",
@@ -28,6 +29,26 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, and nothing else on the output.")
+]
+DataPath = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the data files, or the file. Without it: $NPNET_DATA, then data/ of a checkout, "
+        "then the user's cache.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="Seed of split, initial weights, order and dropout, in place of the recipe's.",
+        show_default=False,
+    ),
+]
 
 
 class Backend(StrEnum):

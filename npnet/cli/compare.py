@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from npnet.cli.app import Backend, app, complain, make_engine
+from npnet.cli.app import AsJson, Backend, DataPath, Seed, app, complain, make_engine
 from npnet.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -28,14 +28,7 @@ def compare(
     backend: Annotated[
         Backend, typer.Option(help="What is held against PyTorch: NumPy, or CuPy (on a GPU).")
     ] = Backend.numpy,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the data files, or the file. Without it: $NPNET_DATA, then data/ of a checkout, "
-            "then the user's cache.",
-            show_default=False,
-        ),
-    ] = None,
+    data: DataPath = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -43,13 +36,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Seed of split, initial weights, order and dropout, in place of the recipe's.",
-            show_default=False,
-        ),
-    ] = None,
+    seed: Seed = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,9 +54,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, and nothing else on the output.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a recipe on NumPy and on PyTorch, and compare them after every step.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import app
+from npnet.cli.app import AsJson, app
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,9 +37,7 @@ def evaluate(
             help="Which rows. Without it: the run's test part; of other data, all.", show_default=False
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, and nothing else on the output.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the network of a run, with the preprocessing that it was trained with.
 

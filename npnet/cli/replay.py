@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import app
+from npnet.cli.app import AsJson, app
 from npnet.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def replay(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, and nothing else on the output.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a PyTorch script and its npnet twin, and name the first step where they part.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import Backend, app, choose_engine, complain, make_engine
+from npnet.cli.app import AsJson, Backend, DataPath, Seed, app, choose_engine, complain, make_engine
 from npnet.errors import RecipeMismatchError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -46,14 +46,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the data files, or the file. Without it: $NPNET_DATA, then data/ of a checkout, "
-            "then the user's cache.",
-            show_default=False,
-        ),
-    ] = None,
+    data: DataPath = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -61,13 +54,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Seed of split, initial weights, order and dropout, in place of the recipe's.",
-            show_default=False,
-        ),
-    ] = None,
+    seed: Seed = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,9 +73,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, and nothing else on the output.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train from a recipe and keep the run in a folder.
 
