@@ -56,3 +56,50 @@ def test_corners_take_pytorch_s_side(name: str) -> None:
         seen.append(take_step(library, module, (x,), "float64", 0))
     for key, theirs in seen[1].items():
         np.testing.assert_allclose(seen[0][key], theirs, rtol=1e-7, atol=1e-9, err_msg=f"{name}: {key}")
+
+
+# ------------------------------------------------------------------ not finite
+
+WITHOUT_END = np.array([-np.inf, -5.0, -0.25, 0.0, 0.25, 5.0, np.inf, np.nan])
+MASKED = ["ReLU", "ReLU6", "Hardtanh", "Hardsigmoid", "Hardswish", "Hardshrink", "Softshrink", "Threshold"]
+
+
+def of_gradient(name: str, g: float) -> tuple[Any, Any, Any, Any]:
+    """Values and gradients of both, for one number as gradient by every output."""
+    found: list[Any] = []
+    for library in (NPNET, TORCH):
+        module = MODULES[name].build(library, NEEDED.get(name, {}), "float64")
+        inputs = [library.array(WITHOUT_END)]
+        with np.errstate(all="ignore"):
+            output = library.forward(module, inputs)
+            found += [
+                library.host(output),
+                library.backward(module, inputs, output, np.full(WITHOUT_END.shape, g)),
+            ]
+    return found[0], found[1], found[2], found[3]
+
+
+@pytest.mark.parametrize("g", [1.0, np.inf, np.nan])
+@pytest.mark.parametrize("name", MASKED)
+def test_a_mask_differs_from_pytorch_s_as_the_book_says(name: str, g: float) -> None:
+    """docs/backward.md: 0 times what is not finite is NaN here; of a NaN nothing passes."""
+    value, gradient, their_value, their_gradient = of_gradient(name, g)
+    np.testing.assert_allclose(value, their_value, rtol=1e-12)
+    known = ~np.isnan(WITHOUT_END)
+    if np.isfinite(g):
+        np.testing.assert_allclose(gradient[known], their_gradient[known], rtol=1e-7)
+    else:
+        masked = their_gradient[known] == 0
+        assert np.isnan(gradient[known][masked]).all()
+        np.testing.assert_allclose(gradient[known][~masked], their_gradient[known][~masked], rtol=1e-7)
+
+
+def test_a_nan_in_a_window_gives_nan_and_the_gradient_to_the_last_place() -> None:
+    x = np.array([[[1.0, np.nan, 2.0]]])
+    for library, expected in ((NPNET, [0.0, 0.0, 1.0]), (TORCH, [0.0, 1.0, 0.0])):
+        layer, inputs = library.nn.MaxPool1d(3), [library.array(x)]
+        output = library.forward(layer, inputs)
+        assert np.isnan(library.host(output)).all()
+        np.testing.assert_array_equal(
+            library.backward(layer, inputs, output, np.ones((1, 1, 1)))[0, 0], expected
+        )

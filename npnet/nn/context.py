@@ -1,6 +1,7 @@
 """What a forward pass leaves for the backward pass, and how to leave nothing.
 
-:mod:`npnet.nn.module` is the one user of :data:`current_pass` and :class:`Contexts`.
+:mod:`npnet.nn.module` keeps the books; a backward that checks a gradient on its own, as the losses and the
+recurrent layers do, says there whether it was accepted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ class _Pass(threading.local):
         self.recording = True
         self.number = 0  # of outermost forward passes so far
         self.frames: list[list[Any] | None] = []  # one a module that is being called, innermost last
+        self.taken: list[
+            tuple[Contexts, tuple[Any, ...]]
+        ] = []  # by backward passes, no gradient accepted yet
+
+    def put_back(self) -> None:
+        """Undo what was taken since a gradient was accepted: it was refused, and the right one may follow."""
+        while self.taken:
+            contexts, context = self.taken.pop()
+            contexts.stack.append(context)
 
 
 current_pass = _Pass()

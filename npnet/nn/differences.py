@@ -45,7 +45,8 @@ def central_differences(function: Callable[[], float], x: Array, step: float = S
 
     With :math:`D_h = (f(x + h) - f(x - h)) / 2h` the estimate is :math:`(4 D_{h/2} - D_h) / 3`.  The two
     one-sided slopes of a smooth function differ by :math:`h f''`, half as much for half the step; at a kink
-    their difference stays (or vanishes, where the kink lies between the steps).
+    their difference stays, or vanishes where the kink lies between the steps.  A kink between them can
+    look like half as much by chance, but not for a quarter of the step as well.
 
     Parameters
     ----------
@@ -71,22 +72,31 @@ def central_differences(function: Callable[[], float], x: Array, step: float = S
     for place in np.ndindex(x.shape):
         kept = float(x[place])
         h = step * max(1.0, abs(kept))
-        values = []
-        try:
-            for factor in (1.0, 0.5, -0.5, -1.0):
-                x[place] = kept + factor * h
-                values.append(function())
-        finally:
-            x[place] = kept
-        above, half_above, half_below, below = values
+
+        def both_sides(h: float, place: tuple[int, ...] = place, kept: float = kept) -> tuple[float, float]:
+            try:
+                x[place] = kept + h
+                above = function()
+                x[place] = kept - h
+                return above, function()
+            finally:
+                x[place] = kept
+
+        above, below = both_sides(h)
+        half_above, half_below = both_sides(h / 2)
         whole, half = (above - below) / (2 * h), (half_above - half_below) / h
-        gap = abs(above + below - 2 * middle) / h
-        half_gap = abs(half_above + half_below - 2 * middle) / (h / 2)
         gradient[place] = (4 * half - whole) / 3
         left[place], right[place] = (middle - below) / h, (above - middle) / h
-        noticeable = gap > 1e-3 * max(abs(whole), 1e-3)
-        kinks[place] = noticeable and not 0.3 < half_gap / gap < 0.7
+        gap = abs(above + below - 2 * middle) / h
+        half_gap = abs(half_above + half_below - 2 * middle) / (h / 2)
+        if gap > 1e-3 * max(abs(whole), 1e-3):  # so steep a bend is seldom smooth
+            quarter_gap = abs(sum(both_sides(h / 4)) - 2 * middle) / (h / 4)
+            kinks[place] = not (_about_half(half_gap, gap) and _about_half(quarter_gap, half_gap))
     return Differences(gradient, kinks, left, right)
+
+
+def _about_half(smaller: float, larger: float) -> bool:
+    return 0.3 * larger < smaller < 0.7 * larger
 
 
 def complex_step(function: Callable[[Array], Any], x: Array) -> Array:

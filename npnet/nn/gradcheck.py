@@ -22,7 +22,7 @@ from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array
 from npnet.errors import DeviceError, DtypeError, GradcheckError, NpnetError
-from npnet.nn.context import no_grad
+from npnet.nn.context import Contexts, no_grad
 from npnet.nn.differences import STEP, Differences, central_differences, complex_step
 from npnet.nn.module import Module
 
@@ -126,8 +126,8 @@ def gradcheck(
 ) -> GradcheckResult:
     r"""Compare a backward pass with differences of its forward pass, by every input and every parameter.
 
-    Everything is left as it was found: gradients, buffers, and the random streams, which start every call
-    alike, so that dropout drops the same elements each time.
+    Everything is left as it was found: gradients, buffers, forward calls that wait for their backward, and
+    the random streams, which start every call alike, so that dropout drops the same elements each time.
 
     Parameters
     ----------
@@ -261,13 +261,23 @@ class _Trial:
 
     @contextlib.contextmanager
     def everything_restored(self) -> Iterator[None]:
-        """Leave gradients, buffers and generators as they were."""
+        """Leave gradients, buffers, generators, modes, and what waits for a backward, as they were."""
         parameters = list(self.module.parameters())
         gradients = [None if p.grad is None else np.array(p.grad) for p in parameters]
+        modules = [
+            (each.__dict__, each.training, each.__dict__["_contexts"]) for each in self.module.modules()
+        ]
+        buffers = [(attributes, name, attributes[name]) for attributes, name, _ in self.buffers]
+        for attributes, _, _ in modules:
+            attributes["_contexts"] = Contexts()
         try:
             yield
         finally:
+            for attributes, name, buffer in buffers:  # a forward may have put another array in its place
+                attributes[name] = buffer
             self.start()
+            for attributes, training, contexts in modules:
+                attributes["training"], attributes["_contexts"] = training, contexts
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
 

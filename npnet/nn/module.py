@@ -2,7 +2,8 @@
 
 The one mechanism of this file is the *context*.  A layer's ``forward`` calls ``self.save(...)`` with what
 its ``backward`` will need; ``backward`` takes it back with ``self.saved()``.  Contexts form a stack, so a
-layer that is called twice within one forward is gone back through twice, in reverse.  A module whose
+layer that is called twice within one forward is gone back through twice, in reverse.  A gradient that
+``self.check_grad`` refuses leaves the stacks as they were, those of the modules around too.  A module whose
 ``forward`` merely passes its input through its children keeps the list of those calls as its context,
 and goes back through them in reverse order: that is how ``Sequential`` works, and a subclass of yours.
 """
@@ -106,6 +107,7 @@ class Module:
         frames = current_pass.frames
         if not frames:
             current_pass.number += 1
+            current_pass.taken.clear()
         calls: list[Call] | None = [] if type(self).backward is Module.backward else None
         frames.append(calls)
         try:
@@ -170,20 +172,22 @@ class Module:
         contexts.stack.append(context)
 
     def saved(self) -> tuple[Any, ...]:
-        """Take back what the last forward call kept.
+        """Take back what the last forward call kept; where :meth:`check_grad` refuses, it is put back.
 
         Raises
         ------
         BackwardError
             If there is none, or it was taken already.
         """
-        stack: list[tuple[Any, ...]] = self.__dict__["_contexts"].stack
-        if not stack:
+        contexts: Contexts = self.__dict__["_contexts"]
+        if not contexts.stack:
             raise BackwardError(
                 f"{type(self).__name__}.backward has no forward pass to go back through: call the module "
                 "outside no_grad() first, and backward once for each call"
             )
-        return stack.pop()
+        context = contexts.stack.pop()
+        current_pass.taken.append((contexts, context))
+        return context
 
     def _learns(self) -> bool:
         return any(parameter.requires_grad for parameter in self.parameters())
@@ -225,16 +229,23 @@ class Module:
             raise ShapeError(f"{name} takes {wanted} input, got shape {x.shape}")
 
     def check_grad(self, grad_output: Any, shape: tuple[int, ...]) -> None:
-        """Refuse a gradient that has not the shape of the output that it belongs to."""
+        """Refuse a gradient that has not the shape of the output that it belongs to.
+
+        A backward calls it behind :meth:`saved`.  What was taken on the way here is put back then, so that a
+        refused call changes nothing and the right gradient may follow.
+        """
         if type(grad_output) is not np.ndarray and not backend.is_array(grad_output):
+            current_pass.put_back()
             raise DtypeError(
                 f"{type(self).__name__}.backward takes an array, got {type(grad_output).__name__}"
             )
         if grad_output.shape != shape:
+            current_pass.put_back()
             raise ShapeError(
                 f"{type(self).__name__}.backward takes the gradient by its output of shape {shape}, "
                 f"got {grad_output.shape}"
             )
+        current_pass.taken.clear()
 
     # ------------------------------------------------------------------ attributes
 

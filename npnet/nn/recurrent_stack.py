@@ -19,8 +19,9 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
-from npnet.errors import ArgumentError, ArgumentTypeError, BackwardError, DtypeError, ShapeError
+from npnet.errors import ArgumentError, ArgumentTypeError, BackwardError, DtypeError, NpnetError, ShapeError
 from npnet.nn import init
+from npnet.nn.context import current_pass
 from npnet.nn.dropout import drawn_mask, masked
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
@@ -250,15 +251,15 @@ class RecurrentStack(Module):
         """
         if isinstance(grad_output, tuple):
             grad_output, grad_state = grad_output
-        if grad_output is None and grad_state is None:
-            raise BackwardError(
-                f"{type(self).__name__}.backward takes the gradient by the output, by the final states or "
-                "both; got neither"
-            )
         input_shape, output_shape, given_states, layers = self.saved()
         batched = len(input_shape) == 3
         _, states, _ = layers[0][0][0]
-        g, g_states = self._gradients(grad_output, grad_state, output_shape, states, batched)
+        try:
+            g, g_states = self._gradients(grad_output, grad_state, output_shape, states, batched)
+        except NpnetError:
+            current_pass.put_back()
+            raise
+        current_pass.taken.clear()
         for level in reversed(range(len(layers))):
             passes, keep = layers[level]
             if keep is not None:
@@ -288,12 +289,12 @@ class RecurrentStack(Module):
         self, grad_output: Any, grad_state: Any, output_shape: tuple[int, ...], states: Array, batched: bool
     ) -> tuple[Any, States]:
         """Both gradients as they lie inside; zeros for what was not given."""
+        if grad_output is None and grad_state is None:
+            raise BackwardError(
+                f"{type(self).__name__}.backward takes the gradient by the output, by the final states or "
+                "both; got neither"
+            )
         steps, (size, batch) = len(states) - 1, states.shape[1:]
-        if grad_output is None:
-            g = np.zeros((steps, size * self.directions, batch), dtype=states.dtype, like=states)
-        else:
-            self.check_grad(grad_output, output_shape)
-            g = self._inward(grad_output, batched)
         shape = (self.num_layers * self.directions, size, batch)
         given: Any = [None] * len(self.kinds)
         if grad_state is not None:
@@ -304,7 +305,11 @@ class RecurrentStack(Module):
             if gradient is not None:
                 self._check_state(gradient, f"the gradient by the final state {kind}_n", shape, batched)
                 found[-1] += self._state_inward(gradient, batched)
-        return g, tuple(found)
+        if grad_output is None:
+            g = np.zeros((steps, size * self.directions, batch), dtype=states.dtype, like=states)
+            return g, tuple(found)
+        self.check_grad(grad_output, output_shape)
+        return self._inward(grad_output, batched), tuple(found)
 
     def _accumulate(self, weights: Weights, by_x: Array, by_h: Array, source: Array, states: Array) -> None:
         """Add the sums over all steps to the gradients, each as one matrix product."""

@@ -23,6 +23,8 @@ SUMS = "npnet/nn/sums.py"
 
 MODULES = "parity_tests/test_modules.py"
 PROTOCOL = "parity_tests/test_protocol.py"
+REFUSED = "parity_tests/test_refused_gradient.py"
+CONTEXT = "npnet/nn/context.py"
 CLIPS = "parity_tests/test_clipping.py"
 
 
@@ -230,8 +232,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "contexts are popped in the wrong order",
         MODULE,
-        "return stack.pop()",
-        "return stack.pop(0)",
+        "contexts.stack.pop()",
+        "contexts.stack.pop(0)",
         f"{MODULES}::test_called_twice_within_one_forward[cpu-Linear]",
     ),
     Mistake(
@@ -247,6 +249,20 @@ MISTAKES: list[Mistake] = [
         "        if not current_pass.recording:\n            return\n",
         "",
         f"{PROTOCOL}::test_backward_needs_a_forward_call_of_its_own[ReLU]",
+    ),
+    Mistake(
+        "a refused gradient loses the context",
+        CONTEXT,
+        "            contexts.stack.append(context)\n",
+        "",
+        f"{REFUSED}::test_modules_around_are_left_as_they_were_too[chain]",
+    ),
+    Mistake(
+        "a refused gradient puts back what was gone back through",
+        MODULE,
+        "        current_pass.taken.clear()\n\n    # ---",
+        "\n    # ---",
+        f"{REFUSED}::test_what_was_gone_back_through_is_not_put_back",
     ),
     Mistake(
         "the chain stops one child too early",

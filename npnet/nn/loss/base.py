@@ -10,6 +10,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from npnet.nn.context import current_pass
 from npnet.nn.module import Module
 
 __all__ = ["ElementwiseLoss", "Loss"]
@@ -50,17 +51,31 @@ class Loss(Module):
         total = losses.sum()
         return total if self.reduction == "sum" else total / divisor
 
-    def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any) -> Any:
-        r""":math:`\partial L / \partial \ell_i`: a number; for ``"none"`` an array, one an element."""
+    def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any, like: Array) -> Any:
+        r""":math:`\partial L / \partial \ell_i`: a number; for ``"none"`` an array, one an element.
+
+        In the dtype of `like`, the losses' own, as PyTorch has it; a number takes it of itself.
+        """
         shape = losses_shape if self.reduction == "none" else ()
         a_number = self.reduction != "none" and type(grad_output) is np.ndarray and not grad_output.shape
         if isinstance(grad_output, Real) or a_number:  # takes the dtype of the losses
-            grad_output = float(grad_output)
-        if getattr(grad_output, "shape", ()) != shape:
+            grad_output, given = float(grad_output), ()
+        elif backend.is_array(grad_output):
+            given = grad_output.shape
+        else:
+            current_pass.put_back()
+            raise DtypeError(
+                f"{type(self).__name__}.backward takes a number or an array, got {type(grad_output).__name__}"
+            )
+        if given != shape:
+            current_pass.put_back()
             raise ShapeError(
                 f"{type(self).__name__}.backward takes a gradient of shape {shape} for "
-                f"reduction={self.reduction!r}, got {getattr(grad_output, 'shape', ())}"
+                f"reduction={self.reduction!r}, got {given}"
             )
+        current_pass.taken.clear()
+        if type(grad_output) is not float and grad_output.dtype != like.dtype:
+            grad_output = grad_output.astype(like.dtype)
         if self.reduction in ("sum", "none"):
             return grad_output
         return grad_output / (1 if isinstance(divisor, int) and divisor == 0 else divisor)  # 0: of no rows
@@ -125,7 +140,7 @@ class ElementwiseLoss(Loss):
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the input."""
         x, target = self.saved()
-        seed = self._seed(grad_output, x.shape, self._divisor(x))
+        seed = self._seed(grad_output, x.shape, self._divisor(x), x)
         if not input_grad:
             return None
         with np.errstate(**self.quiet):

@@ -11,7 +11,7 @@ from npnet.backend import Array
 from npnet.errors import DeviceError, DtypeError, ShapeError, TargetError
 from npnet.nn.loss.base import Loss
 
-__all__ = ["ClassLoss", "classes_first", "classes_second"]
+__all__ = ["ClassLoss", "classes_first", "classes_second", "flat"]
 
 
 def classes_first(x: Array) -> Array:
@@ -30,6 +30,11 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
     if len(shape) == 2:
         return columns.T
     return np.moveaxis(columns.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
+
+
+def flat(seed: Any) -> Any:
+    """The gradient by the losses: an array as ``(m,)``, a single number as it is."""
+    return seed if np.ndim(seed) == 0 else seed.reshape(-1)
 
 
 class ClassLoss(Loss):

@@ -12,7 +12,7 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.errors import ArgumentError
-from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second
+from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second, flat
 
 __all__ = ["CrossEntropyLoss", "losses_of_distribution", "losses_of_indices", "softmax_parts"]
 
@@ -202,10 +202,10 @@ class CrossEntropyLoss(ClassLoss):
         """Compute the gradient by the logits."""
         given, slopes, divisor = self.saved()
         losses_shape = given[:1] + given[2:] if len(given) > 1 else ()
-        seed = self._seed(grad_output, losses_shape, divisor)
+        seed = self._seed(grad_output, losses_shape, divisor, slopes)
         if not input_grad:
             return None
-        return classes_second(slopes * (seed.reshape(-1) if self.reduction == "none" else seed), given)
+        return classes_second(slopes * flat(seed), given)
 
     def _check_distribution(self, x: Array, target: Array) -> None:
         if self.ignore_index is not None and self.ignore_index >= 0:

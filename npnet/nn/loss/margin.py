@@ -9,7 +9,7 @@ import numpy as np
 from npnet.backend import Array
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn.loss.base import ElementwiseLoss
-from npnet.nn.loss.classes import ClassLoss
+from npnet.nn.loss.classes import ClassLoss, flat
 
 __all__ = [
     "HingeEmbeddingLoss",
@@ -194,11 +194,11 @@ class MultiMarginLoss(ClassLoss):
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the scores."""
         shape, target, excess, factor = self.saved()
-        seed = self._seed(grad_output, shape, len(excess))
+        seed = self._seed(grad_output, shape, len(excess), excess)
         if not input_grad:
             return None
         slopes = (excess > 0) * excess.dtype.type(1) if self.p == 1 else 2 * excess  # p z^(p-1)
-        scale = factor * (seed.reshape(-1) if self.reduction == "none" else seed)
+        scale = factor * flat(seed)
         slopes = slopes * (scale if np.ndim(scale) == 0 else scale[:, None])
         slopes[np.arange(target.size, like=slopes), target] = -np.sum(slopes, axis=1)
         return slopes if len(shape) else slopes[0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second
+from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second, flat
 
 __all__ = ["NLLLoss", "nll_loss", "nll_loss_backward"]
 
@@ -95,8 +95,7 @@ class NLLLoss(ClassLoss):
         """Compute the gradient by the log-probabilities."""
         given, x, target, kept, total = self.saved()
         divisor = np.where(total == 0, 1, total).astype(x.dtype)  # all ignored: slopes are 0
-        seed = self._seed(grad_output, given[:1] + given[2:] if len(given) > 1 else (), divisor)
+        seed = self._seed(grad_output, given[:1] + given[2:] if len(given) > 1 else (), divisor, x)
         if not input_grad:
             return None
-        seed = seed.reshape(-1) if self.reduction == "none" else seed
-        return classes_second(nll_loss_backward(seed, x, target, kept), given)
+        return classes_second(nll_loss_backward(flat(seed), x, target, kept), given)

@@ -5,7 +5,7 @@ import pytest
 
 import npnet
 from npnet import nn
-from npnet.errors import DeviceError, DtypeError, GradcheckError
+from npnet.errors import BackwardError, DeviceError, DtypeError, GradcheckError
 from npnet.random import Generator, RecordingGenerator, ReplayGenerator
 
 
@@ -194,6 +194,65 @@ def test_gradients_buffers_and_inputs_are_left_as_they_were():
     model(x)  # and its checks are on again
     with pytest.raises(DtypeError):
         model(x.astype(np.float32))
+
+
+def test_a_forward_that_waits_for_its_backward_still_waits():
+    model, x, g = nn.Sequential(nn.Linear(3, 4), nn.Tanh()).double(), normal(6, 3), normal(6, 4)
+    model(x)
+    expected = model.backward(g)
+    model(x)
+    npnet.gradcheck(model, normal(2, 3, seed=1))
+    np.testing.assert_array_equal(model.backward(g), expected)
+    with pytest.raises(BackwardError):
+        model.backward(g)
+
+
+class Restless(nn.Module):
+    """It puts another array in place of its buffer, and leaves training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", np.zeros(3))
+
+    def forward(self, x):
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)
+        self.eval()
+        self.save(None)
+        return 2.0 * x
+
+    def backward(self, grad_output, *, input_grad=True):
+        self.saved()
+        return 2.0 * grad_output
+
+
+def test_a_buffer_that_forward_replaces_and_the_mode_are_as_they_were():
+    module = Restless()
+    buffer = module.mean
+    assert npnet.gradcheck(module, normal(4, 3))
+    assert module.mean is buffer
+    assert not buffer.any()
+    assert module.training
+
+
+@pytest.mark.parametrize("part", np.linspace(0.02, 0.98, 25))
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_kink_anywhere_within_the_step_is_noticed(part, side):
+    """Also where the gap of the slopes looks halved by chance."""
+    x = np.array([side * part * 1e-4])
+    result = npnet.gradcheck(Bent(), x)
+    assert [element.index for element in result.kinks] == [(0,)]
+
+
+class Bent(nn.Module):
+    """Half of the absolute value and a line; its absolute value takes no complex number rightly."""
+
+    def forward(self, x):
+        self.save(x)
+        return 0.5 * np.abs(x) + 0.5 * x
+
+    def backward(self, grad_output, *, input_grad=True):
+        (x,) = self.saved()
+        return grad_output * (0.5 * np.sign(x) + 0.5)
 
 
 # ------------------------------------------------------------------ losses, sequences, refusals
