@@ -6,27 +6,91 @@ command needs is imported when it runs, so that help is there at once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import inspect
+import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from npnet._version import __version__
 from npnet.errors import ArgumentError, DeviceError, NpnetError
 
-__all__ = ["AsJson", "Backend", "DataPath", "Seed", "app", "choose_engine", "complain", "main", "make_engine"]
+__all__ = [
+    "AsJson",
+    "Backend",
+    "DataPath",
+    "Seed",
+    "app",
+    "application",
+    "choose_engine",
+    "complain",
+    "main",
+    "make_engine",
+    "notes",
+]
 
-app = typer.Typer(
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Command(TyperCommand):
+    """A command whose help has paragraphs, and which Ctrl-C ends with one line."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.help = self.help and _paragraphs(self.help)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, ImportError) as error:
+            interrupt = _interrupt_in(error)
+            if interrupt is None:
+                raise
+            complain(str(interrupt) or "interrupted")
+            raise typer.Exit(128 + getattr(interrupt, "signal", signal.SIGINT)) from error
+
+
+def _interrupt_in(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that an error comes from: an import that it ends may say that it failed."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring with a line a paragraph, for Typer keeps breaks; examples have a line each."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        inspect.cleandoc(each) if each.startswith(" ") else " ".join(each.split()) for each in paragraphs
+    )
+
+
+class _Application(typer.Typer):
+    """An application of such commands."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Function], Function]:
+        """As Typer's."""
+        return super().command(name, **{"cls": _Command, **settings})
+
+
+application = functools.partial(_Application, no_args_is_help=True, rich_markup_mode="rich")
+"""What makes an application, or a group of commands within it."""
+
+app = application(
     name="npnet",
     help="Train and regularize neural networks in plain NumPy, held equal to PyTorch.",
-    no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 
@@ -106,6 +170,15 @@ def main() -> None:
     except (NpnetError, OSError) as error:
         complain(error)
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def notes() -> Iterator[None]:
+    """Within it, warnings are lines for people."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
+        yield
 
 
 def complain(error: BaseException | str) -> None:

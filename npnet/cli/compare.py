@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from npnet.cli.app import AsJson, Backend, DataPath, Seed, app, complain, make_engine
+from npnet.cli.app import AsJson, Backend, DataPath, Seed, app, make_engine
 from npnet.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def compare(
     """
     from rich.console import Console
 
-    from npnet.training import Interrupted, compare_recipe, load_recipe
+    from npnet.training import compare_recipe, load_recipe
 
     if backend is Backend.torch:
         raise UnsupportedError("--backend torch would compare PyTorch with itself; choose numpy or cupy")
@@ -84,13 +83,7 @@ def compare(
         from npnet.training.progress import ProgressBar
 
         callbacks = [ProgressBar(errors)]
-    try:
-        found = compare_recipe(
-            resolved, engines, data=data, out=out, tolerance=tolerance, callbacks=callbacks
-        )
-    except KeyboardInterrupt as error:
-        complain(error if isinstance(error, Interrupted) else "interrupted")
-        raise typer.Exit(128 + signal.SIGINT) from error
+    found = compare_recipe(resolved, engines, data=data, out=out, tolerance=tolerance, callbacks=callbacks)
     if as_json:
         typer.echo(json.dumps(found))
     else:

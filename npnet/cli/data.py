@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import app
+from npnet.cli.app import app, application
 
 if TYPE_CHECKING:
     from npnet.data.registry import Entry
 
-data = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="List, describe and fetch datasets.")
+data = application(help="List, describe and fetch datasets.")
 app.add_typer(data, name="data")
 
 NAME = Annotated[str, typer.Argument(metavar="NAME", help="A dataset, as `list` names it.")]

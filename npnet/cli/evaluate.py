@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import AsJson, app
+from npnet.cli.app import AsJson, app, notes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,7 +50,8 @@ def evaluate(
 
     from npnet.training.predictor import evaluate_run
 
-    found = evaluate_run(run, data=data, part=None if part is None else part.value)
+    with notes():
+        found = evaluate_run(run, data=data, part=None if part is None else part.value)
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -72,6 +73,7 @@ def _table(found: dict[str, Any]) -> Table:
         table.add_row("", "[yellow]simulated, not observed[/yellow]")
     part = "all rows" if found["part"] == "all" else f"{found['part']} part"
     table.add_row("rows", f"{found['rows']:,}, {part}")
+    table.add_row("weights", f"after epoch {found['epoch']}")
     table.add_row("loss", f"{found['loss']:.4f}")
     for measure in objective_of_kind(found["task"]).measures:
         table.add_row(measure.title, measure.written(found[measure.name], found["unit"]))

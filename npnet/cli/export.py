@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npnet.cli.app import app
+from npnet.cli.app import app, notes
 
 if TYPE_CHECKING:
     from npnet.training import Predictor
@@ -48,7 +48,8 @@ def export(
     makers: dict[str, Maker] = {".pt": _torch, ".safetensors": _safetensors, ".onnx": _onnx}
     if out.suffix not in makers:
         raise ArgumentError(f"{out} does not say the format: its name must end in {', '.join(makers)}")
-    predictor = load_predictor(run)
+    with notes():
+        predictor = load_predictor(run)
     if out.resolve() in {(predictor.path / own).resolve() for own in (WEIGHTS, LAST)}:
         raise OutputError(f"{out} is a file of the run itself, and would be lost: name another one")
     replace_file(out, makers[out.suffix](predictor))
@@ -85,6 +86,7 @@ def _about(predictor: Predictor) -> dict[str, str]:
 
     return {
         "npnet.recipe": predictor.recipe.name,
+        "npnet.epoch": str(predictor.epoch),
         "npnet.features": json.dumps(predictor.features.state(), default=plain),
         "npnet.targets": json.dumps(predictor.objective.state(), default=plain),
     }

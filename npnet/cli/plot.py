@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from npnet.cli.app import app
+from npnet.cli.app import app, application
 
-plots = typer.Typer(no_args_is_help=True, help="Draw figures that need no run.")
+plots = application(help="Draw figures that need no run.")
 app.add_typer(plots, name="plot")
 
 
@@ -21,9 +21,7 @@ def plot_schedule(
     ],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...", help="Its arguments, such as step_size=10.", show_default=False
-        ),
+        typer.Argument(metavar="KEY=VALUE", help="Its arguments, such as step_size=10.", show_default=False),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="How many steps to draw.")] = 100,
     lr: Annotated[float, typer.Option(help="The optimizer's learning rate.")] = 0.1,

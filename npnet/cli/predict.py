@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from npnet.cli.app import app
+from npnet.cli.app import app, notes
 
 SHOWN = 20
 """So many rows that cannot be predicted are told one by one; the table has them all."""
@@ -43,7 +43,8 @@ def predict(
     from npnet.training.files import replace_file
     from npnet.training.predictor import load_predictor
 
-    predictor = load_predictor(run)
+    with notes():
+        predictor = load_predictor(run)
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file with -o")
     if out.exists() and rows.exists() and out.samefile(rows):

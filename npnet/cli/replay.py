@@ -26,7 +26,9 @@ def replay(
     ],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- ARGUMENTS]", help="What both scripts are given.", show_default=False),
+        typer.Argument(
+            metavar="ARGUMENTS", help="What both scripts are given; after --.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,

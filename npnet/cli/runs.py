@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,7 @@ def runs(
 
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}: name the one that your runs are in")
-    found = [_facts(path) for path in _run_folders(folder)]
+    found = sorted(map(_facts, _run_folders(folder)), key=lambda facts: (facts["begun"], facts["run"]))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -44,7 +45,7 @@ def runs(
         typer.echo(f"no runs in {folder}")
         return
     table = Table(title=f"Runs in {escape(str(folder))}", title_style="bold")
-    for heading in ("run", "recipe", "backend", "status", "epoch", "result", "time"):
+    for heading in ("run", "recipe", "backend", "begun", "state", "result", "time"):
         table.add_column(heading, overflow="fold", style="cyan" if heading == "run" else None)
     for facts in found:
         table.add_row(*(escape(cell) for cell in _cells(facts, folder)))
@@ -52,52 +53,81 @@ def runs(
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:
-    """The folders of runs, by the time that they were begun."""
+    """The folders of runs."""
     from npnet.training.record import RUN
 
     files = [path for path in (folder / RUN, *folder.rglob(RUN)) if path.is_file()]
-    for file in sorted(set(files), key=lambda path: (path.stat().st_mtime, path)):
-        yield file.parent
+    yield from sorted({file.parent for file in files})
 
 
 def _facts(path: Path) -> dict[str, Any]:
     """What is known of one run; a folder that cannot be read says why."""
     from npnet.errors import NpnetError
-    from npnet.training.record import read_run
+    from npnet.training.record import RUN, read_run
+    from npnet.training.stage import stage_of
 
     try:
         run = read_run(path)
-        summary = run.summary or {}
+        stage, summary = stage_of(run), run.summary or {}
+    except (NpnetError, OSError) as error:
+        written = datetime.fromtimestamp((path / RUN).stat().st_mtime, UTC)
         return {
             "run": str(path),
-            "recipe": run.recipe.name,
-            "seed": run.recipe.seed,
-            "backend": run.backend,
-            "task": run.recipe.training.objective.kind,
-            "status": summary.get("status", "not finished"),
-            "epochs": summary.get("epochs"),
-            "kept_epoch": summary.get("kept_epoch"),
-            "unit": summary.get("data", {}).get("unit", ""),
-            "test": {key: value for key, value in summary.get("test", {}).items() if key != "confusion"},
-            "seconds": summary.get("seconds", {}).get("total"),
+            "begun": written.isoformat(),
+            "status": "unreadable",
+            "reason": " ".join(str(error).split()),
         }
-    except (NpnetError, AttributeError) as error:
-        return {"run": str(path), "status": "unreadable", "reason": " ".join(str(error).split())}
+    return {
+        "run": str(path),
+        "recipe": run.recipe.name,
+        "seed": run.recipe.seed,
+        "backend": run.backend,
+        "task": run.recipe.training.objective.kind,
+        "begun": run.begun.isoformat(),
+        "status": stage.status,
+        "state": str(stage),
+        "epochs": summary.get("epochs", stage.epoch),
+        "kept_epoch": summary.get("kept_epoch"),
+        "unit": summary.get("data", {}).get("unit", ""),
+        "test": {key: value for key, value in summary.get("test", {}).items() if key != "confusion"},
+        "last_epoch": stage.measured,
+        "seconds": summary["seconds"]["total"] if stage.status == "finished" else stage.seconds,
+    }
 
 
 def _cells(facts: dict[str, Any], folder: Path) -> list[str]:
     """A line of the table."""
+    path = Path(facts["run"])
+    name = str(path.relative_to(folder)) if path != folder else "."
+    begun = f"{datetime.fromisoformat(facts['begun']).astimezone():%Y-%m-%d %H:%M}"
+    if facts["status"] == "unreadable":
+        return [name, "?", "?", begun, "unreadable", facts["reason"], "?"]
+    state = facts["state"]
+    if facts["status"] == "finished" and facts["kept_epoch"] is not None:
+        state += f", epoch {facts['kept_epoch']} of {facts['epochs']} kept"
+    return [
+        name,
+        facts["recipe"],
+        facts["backend"],
+        begun,
+        state,
+        _result(facts),
+        f"{facts['seconds']:.1f} s",
+    ]
+
+
+def _result(facts: dict[str, Any]) -> str:
+    """The first measure of the test; of a run without one, what its last complete epoch came to."""
     from npnet.training.objective import objective_of_kind
 
-    name = str(Path(facts["run"]).relative_to(folder)) if Path(facts["run"]) != folder else "."
-    if facts["status"] == "unreadable":
-        return [name, "", "", "unreadable", "", facts["reason"], ""]
     first = objective_of_kind(facts["task"]).measures[0]
-    test, result = facts["test"], ""
+    test, last = facts["test"], facts["last_epoch"]
     if first.name in test:
         result = f"{first.title} {first.written(test[first.name], facts['unit'])}"
         if test.get(f"{first.name}_std") is not None:
             result += f" ± {first.written(test[f'{first.name}_std'], facts['unit'])}"
-    epoch = f"{facts['kept_epoch']} of {facts['epochs']}" if facts["epochs"] is not None else ""
-    seconds = f"{facts['seconds']:.1f} s" if facts["seconds"] is not None else ""
-    return [name, facts["recipe"], facts["backend"], facts["status"], epoch, result, seconds]
+        return result
+    for part in ("validation", "train"):
+        if (column := f"{part}_{first.name}") in last:
+            return f"{part} {first.title} {first.written(last[column], facts['unit'])}"
+    return "none yet"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npnet.cli.app import AsJson, Backend, DataPath, Seed, app, choose_engine, complain, make_engine
+from npnet.cli.app import AsJson, Backend, DataPath, Seed, app, choose_engine, complain, make_engine, notes
 from npnet.errors import RecipeMismatchError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ def train(
     """
     from rich.console import Console
 
-    from npnet.training import Interrupted, load_recipe, read_run, resume_recipe, run_recipe
+    from npnet.training import load_recipe, read_run, resume_recipe, run_recipe
 
     overrides = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     errors = Console(stderr=True)
@@ -123,8 +121,7 @@ def train(
         errors.print(f"[bold]{resolved.name}[/bold]{about}", highlight=False)
         callbacks = [ProgressBar(errors)]
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
+        with notes():
             summary = go(make_engine=library, backend_name=chosen.value, data=data, callbacks=callbacks)
     except RecipeMismatchError as error:
         if as_json:
@@ -132,9 +129,6 @@ def train(
         errors.print(_difference_table(error.differences))
         complain(f"{resume} was begun with another recipe: to go on with its own, say only --resume {resume}")
         raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        complain(error if isinstance(error, Interrupted) else "interrupted")
-        raise typer.Exit(128 + getattr(error, "signal", signal.SIGINT)) from error
     if resume is not None and run.finished:
         complain(f"{run.path} is finished: nothing was left to do")
     if as_json:

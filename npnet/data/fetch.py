@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from npnet._version import __version__
 from npnet.data.registry import Entry, Source, entry, search_folders
 from npnet.errors import DataMissingError, FetchError, OutputError
+from npnet.folders import make_folder, remove_empty
 
 __all__ = ["fetch"]
 
@@ -87,15 +88,18 @@ def _have(dataset: Entry, source: Source, folder: Path, timeout: float, progress
             f"Put it into {folder}"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        made = make_folder(folder)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from error
     failures = []
-    for address in dataset.addresses(source):
-        failure = _transfer(address, source, path, timeout, progress)
-        if failure is None:
-            return path
-        failures.append(f"{urlsplit(address).netloc}: {failure}")
+    try:
+        for address in dataset.addresses(source):
+            failure = _transfer(address, source, path, timeout, progress)
+            if failure is None:
+                return path
+            failures.append(f"{urlsplit(address).netloc}: {failure}")
+    finally:
+        remove_empty(made)  # where no file came to lie in it
     raise FetchError(
         f"{dataset.name}: {source.name} could not be fetched ({'; '.join(failures)}); "
         f"try again later, or put the file into {folder} yourself"

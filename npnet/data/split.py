@@ -82,21 +82,21 @@ def stratified_split(
         raise ArgumentError(
             "the dataset has no test part of its own: give the share of rows to test on, such as test = 0.2"
             if test is None
-            else f"the dataset brings its own test part: leave test = {test:g} out"
+            else f"the dataset brings its own test part: leave test = {test:g} out (--set data.test=none)"
         )
     units = _Units(targets, groups)
     rest = np.arange(len(units.classes))
     if held_out is not None:
         tested = units.mask(held_out)
         rest, chosen = rest[~tested], rest[tested]
-        counts = [round(validation * len(rest))]
+        counts = {"validation": round(validation * len(rest))}
     else:
-        counts = [round((test or 0.0) * len(rest)), round(validation * len(rest))]
+        counts = {"test": round((test or 0.0) * len(rest)), "validation": round(validation * len(rest))}
     _check_counts(units.classes[rest], counts)
     generator = resolve(generator, "split")
     if held_out is None:
-        rest, chosen = _cut(units.classes, rest, counts[0], generator)
-    rest, validating = _cut(units.classes, rest, counts[-1], generator)
+        rest, chosen = _cut(units.classes, rest, counts["test"], generator)
+    rest, validating = _cut(units.classes, rest, counts["validation"], generator)
     return Split(units.rows(rest), units.rows(validating), units.rows(chosen))
 
 
@@ -175,6 +175,8 @@ def chronological_split(n: int, validation: float, test: float | None = None, *,
     ends = np.cumsum([n - sum(counts), *counts])
     parts = []
     for name, size, end in zip(Split._fields, (n - sum(counts), *counts), ends, strict=True):
+        if name == "train":
+            _check_room(size, n)
         if name == "train" or size:
             if size <= reach:
                 raise ArgumentError(
@@ -246,14 +248,26 @@ def _check_length(name: str, values: Array, rows: Array) -> None:
         )
 
 
-def _check_counts(classes: Array, counts: list[int]) -> None:
-    """Refuse parts that cannot hold one member of every class."""
-    sizes = [len(classes) - sum(counts), *filter(None, counts)]
-    smallest, n_classes = min(sizes), len(np.unique(classes))
-    if smallest < n_classes:
+def _check_room(train: int, n: int) -> None:
+    """Refuse shares that leave nothing to train on."""
+    if train <= 0:
         raise ArgumentError(
-            f"these shares cut {len(classes)} rows into parts of {', '.join(map(str, sizes))}; "
-            f"each part needs at least one row for each of {n_classes} classes"
+            f"the shares for validation and test take all {n} rows, and leave none to train on: "
+            "take smaller ones (data.validation, data.test)"
+        )
+
+
+def _check_counts(classes: Array, counts: dict[str, int]) -> None:
+    """Refuse parts that cannot hold one member of every class."""
+    n, n_classes = len(classes), len(np.unique(classes))
+    sizes = {"training": n - sum(counts.values()), **{part: size for part, size in counts.items() if size}}
+    _check_room(sizes["training"], n)
+    smallest = min(sizes, key=sizes.__getitem__)
+    if sizes[smallest] < n_classes:
+        raise ArgumentError(
+            f"these shares give the {smallest} part {sizes[smallest]} of {n} rows; "
+            f"each part needs at least one row for each of {n_classes} classes: take other shares "
+            "(data.validation, data.test)"
         )
     _check_members(classes, len(sizes), "parts")
 

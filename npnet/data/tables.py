@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["check_columns", "class_of_flags", "filled", "read_csv", "to_numbers"]
 
 
+SHOWN = 8
+"""So many columns are named where none is near the one that is wanted."""
+
+
 def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str = ",") -> pd.DataFrame:
     r"""Read the named columns of a CSV file, gzipped or not, with its header in either case.
 
@@ -44,8 +48,8 @@ def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str 
     DataMissingError
         If there is no such file.
     DataError
-        If it is empty, truncated or no table, if a column is missing (the message names the nearest one
-        that is there), or if it holds no rows.
+        If it is empty, truncated or no table, if a column is missing (the message names one like it, or
+        those that are there), or if it holds no rows.
 
     Examples
     --------
@@ -100,7 +104,7 @@ def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str 
 
 
 def check_columns(wanted: Sequence[str], present: Sequence[str], source: str) -> None:
-    """Refuse a table without all the wanted columns, naming the nearest one present.
+    """Refuse a table without all the wanted columns, naming one present that is like it, or those present.
 
     Raises
     ------
@@ -115,10 +119,26 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], source: str) ->
     """
     missing = [name for name in wanted if name not in present]
     if missing:
-        near = difflib.get_close_matches(missing[0], [name for name in present if name not in wanted], 1, 0.0)
-        hint = f"; the nearest one present is {near[0]!r}" if near else ""
+        others = [name for name in present if name not in wanted]
+        near = difflib.get_close_matches(missing[0].casefold(), [name.casefold() for name in others], 1, 0.5)
+        hint = (
+            f"; the nearest one present is {_spelled(near[0], others)!r}"
+            if near
+            else _listed(list(dict.fromkeys(present)))
+        )
         more = f" ({len(missing)} missing: {', '.join(missing)})" if len(missing) > 1 else ""
-        raise DataError(f"{source}: no column {missing[0]!r}{hint}{more}")
+        raise DataError(f"{source}: no column {missing[0]!r}{more}{hint}")
+
+
+def _spelled(name: str, names: Sequence[str]) -> str:
+    """One of the names that is the given one but for its case."""
+    return next(each for each in names if each.casefold() == name)
+
+
+def _listed(present: Sequence[str]) -> str:
+    """What is there, where nothing is near; some of it, where it is much."""
+    more = f" and {len(present) - SHOWN} more" if len(present) > SHOWN else ""
+    return f"; the columns present are {', '.join(present[:SHOWN])}{more}" if present else ""
 
 
 def to_numbers(

@@ -142,6 +142,23 @@ def test_help_names_recipes_options_and_an_example(run):
         assert word in out
 
 
+def test_help_breaks_no_paragraph_and_doubles_no_bracket(run, monkeypatch):
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ("train", "compare", "evaluate", "predict", "export", "replay", "runs", "plot schedule"):
+        status, out, _ = run(*command.split(), "--help")
+        assert status == 0
+        assert "[[" not in out
+        text = out.partition("╭")[0]
+        for paragraph in re.split(r"\n\s*\n", text.partition("Examples")[0]):
+            lines = paragraph.strip().splitlines()
+            following = [line.split()[0] for line in lines[1:] if line.strip()]
+            for line, word in zip(lines, following, strict=False):
+                assert len(line.rstrip()) + 1 + len(word) > 70, (command, line)
+        examples = [line.strip() for line in text.partition("Examples")[2].splitlines() if line.strip()]
+        assert all(line.startswith("npnet ") for line in examples), examples
+
+
 def test_without_arguments_there_is_help(run):
     status, out, err = run()
     assert status == 2
@@ -254,7 +271,7 @@ def test_missing_data_files(run, tmp_path):
     assert "train-images-idx3-ubyte.gz" in one_line(run, "mnist", "--data", tmp_path / "empty")
     assert "no file or folder" in one_line(run, "galaxies", "--data", tmp_path / "nowhere")
     assert "gz1_sdss_galaxies_5000.csv" in one_line(run, "galaxies-sdss")
-    assert not (tmp_path / "runs" / "mnist-numpy-1").exists()
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

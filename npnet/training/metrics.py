@@ -87,23 +87,24 @@ def score_classes(targets: Array, said: Array, n_classes: int) -> dict[str, Any]
     -------
     dict
         ``accuracy``, the share of rows that were given their class; ``macro_f1``, the F1 of each class
-        averaged with equal weight, so that rare classes count as much as common ones; ``confusion``, a list
-        of rows: how many of class ``i`` were called ``j``.
+        averaged with equal weight, so that rare classes count as much as common ones (a class that is
+        neither among the rows nor said of any has no F1 and is left out, as in scikit-learn);
+        ``confusion``, a list of rows: how many of class ``i`` were called ``j``.
 
     Examples
     --------
     >>> scores = score_classes(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
     >>> round(scores["accuracy"], 3), round(scores["macro_f1"], 3), scores["confusion"]
     (0.667, 0.667, [[1, 1], [0, 1]])
+    >>> score_classes(np.array([1, 1]), np.array([1, 1]), 3)["macro_f1"]
+    1.0
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-    classes = np.arange(n_classes)
     return {
         "accuracy": float(accuracy_score(targets, said)),
-        # A class without rows and without mistakes has no F1; it counts as 0.
-        "macro_f1": float(f1_score(targets, said, labels=classes, average="macro", zero_division=0.0)),
-        "confusion": confusion_matrix(targets, said, labels=classes).tolist(),
+        "macro_f1": float(f1_score(targets, said, average="macro", zero_division=0.0)),
+        "confusion": confusion_matrix(targets, said, labels=np.arange(n_classes)).tolist(),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from npnet.data.rows import Rows, TableFormat, read_rows
 from npnet.errors import ArgumentError, CheckpointError, DataError, NpnetError
 from npnet.nn.context import no_grad
 from npnet.random import get_rng_state, manual_seed, set_rng_state
+from npnet.training.files import read_tensors
 from npnet.training.numpy_engine import EVALUATION_ROWS
 from npnet.training.objective import Classification, Objective, Regression, objective_from_state
 from npnet.training.recipe import Recipe, load_recipe
-from npnet.training.record import RUN, Run, read_run
-from npnet.training.run import FEATURES, RECIPE, TARGETS, WEIGHTS, load_weights
+from npnet.training.record import RUN, SUMMARY, Run, read_run, read_summary, resume_command
+from npnet.training.run import FEATURES, RECIPE, TARGETS, WEIGHTS
+from npnet.training.stage import stage_of
 from npnet.training.task import splits
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class Predictor:
         As they were fitted on the training part.
     objective : Objective
         What the outputs mean.
+    epoch : int
+        The epoch that the weights were kept after.
 
     Examples
     --------
@@ -68,6 +73,7 @@ class Predictor:
     model: nn.Module
     features: Features
     objective: Objective
+    epoch: int
 
     def outputs(self, inputs: pd.DataFrame | Array, rows: Array | None = None) -> Array:
         """What the network gives for some rows of a table, or for some images.
@@ -153,7 +159,13 @@ def load_predictor(path: str | Path) -> Predictor:
     Raises
     ------
     CheckpointError
-        If it holds no run, a run of several folds, or files that do not fit together.
+        If it holds no run, a run of several folds, files that do not fit together, or a run of which no epoch
+        is complete: its weights are the initial ones.
+
+    Warns
+    -----
+    UserWarning
+        If the run is not finished.
     """
     path = Path(path).expanduser()
     if not (path / WEIGHTS).is_file():
@@ -166,6 +178,11 @@ def load_predictor(path: str | Path) -> Predictor:
         if not (path / RUN).is_file():
             raise CheckpointError(f"{path} holds no run of npnet")
         raise CheckpointError(f"{path} has no {WEIGHTS} yet: the run was ended before its first epoch")
+    weights, epoch = _weights(path)
+    if epoch == 0:
+        raise CheckpointError(
+            f"{path} has its initial weights alone, no epoch of it is complete{_left_to_do(path)}"
+        )
     try:
         recipe = load_recipe(path / RECIPE)
         features = features_from_state(_read(path / FEATURES))
@@ -173,12 +190,34 @@ def load_predictor(path: str | Path) -> Predictor:
         streams = get_rng_state()
         model = recipe.model.build(features.shape, objective.outputs)
         set_rng_state(streams)  # the initial weights were drawn for nothing
-        model.to(recipe.training.dtype).load_state_dict(load_weights(path))
+        model.to(recipe.training.dtype).load_state_dict(weights)
     except CheckpointError:
         raise
     except NpnetError as error:
         raise CheckpointError(f"{path} cannot be made a network again: {error}") from error
-    return Predictor(path, recipe, model.eval(), features, objective)
+    if left := _left_to_do(path):
+        warnings.warn(f"{path} has the weights after epoch {epoch}{left}", stacklevel=2)
+    return Predictor(path, recipe, model.eval(), features, objective, epoch)
+
+
+def _weights(path: Path) -> tuple[dict[str, Array], int]:
+    """The weights that a run has kept, and the epoch that they were kept after."""
+    weights, metadata = read_tensors(path / WEIGHTS)
+    if not re.fullmatch(r"[0-9]{1,9}", epoch := metadata.get("epoch", "")):
+        raise CheckpointError(f"{path / WEIGHTS} does not say which epoch it is of: it is damaged")
+    return weights, int(epoch)
+
+
+def _left_to_do(path: Path) -> str:
+    """How far an unfinished run has come, and how to go on; empty where it or its fold is finished."""
+    own = read_summary(path)["status"] if (path / SUMMARY).is_file() else ""
+    if own == "finished" or not any((each / RUN).is_file() for each in (path, path.resolve().parent)):
+        return ""
+    run, _ = _run_of(path)
+    stage = stage_of(run)
+    if stage.status in ("running", "diverged"):
+        return f"; the run {'is ' if stage.status == 'running' else ''}{stage}"
+    return f"; the run was {stage}: go on with {resume_command(run.path)}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -217,6 +256,11 @@ def evaluate_run(
         If there is no such run.
     DataError, RecipeError, ArgumentError
         If the data cannot be had, do not fit the run, or have no such part.
+
+    Warns
+    -----
+    UserWarning
+        If the run is not finished.
     """
     predictor = load_predictor(path)
     recipe, run, fold = predictor.recipe, *_run_of(predictor.path)
@@ -245,6 +289,7 @@ def evaluate_run(
         "simulated": dataset.simulated,
         "unit": objective.unit,
         "part": part,
+        "epoch": predictor.epoch,
         "rows": len(rows),
         "loss": float(loss),
         **objective.score(targets, outputs),

@@ -144,7 +144,9 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.test is not None:
-            raise RecipeError("data.folds tests on every row once: leave data.test out")
+            raise RecipeError(
+                "data.folds tests on every row once: leave data.test out (--set data.test=none)"
+            )
 
 
 @dataclass(frozen=True)

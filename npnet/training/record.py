@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from npnet._version import __version__
 from npnet.errors import CheckpointError, RecipeError, RecipeMismatchError
+from npnet.training.objective import objective_of_kind
 from npnet.training.recipe import Recipe
 from npnet.training.schema import read, write
 
-__all__ = ["Run", "differences", "read_run", "resume_command"]
+__all__ = ["Run", "differences", "read_run", "read_summary", "resume_command"]
 
 RUN, SUMMARY = "run.json", "summary.json"
 FORMAT, VERSION = "npnet run", 1
 
-HELD = {"data": {"origin", "simulated", "unit", "ceiling"}, "seconds": {"total", "training"}}
-"""The tables of every summary, and what they have at least."""
 
 FREE = ("name", "description", "training.checkpoint_seconds")
 """Settings that may change while a run goes on: they change no number of it."""
@@ -44,6 +44,8 @@ class Run:
         Where the files are, where that was said.
     engine : str
         What runs npnet's formulas; see :func:`npnet.backend.set_engine`.
+    begun : datetime
+        When it was begun.
     summary : dict or None
         What ``summary.json`` holds, once there is one.
     """
@@ -53,6 +55,7 @@ class Run:
     backend: str
     data: Path | None
     engine: str = "numpy"
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     summary: dict[str, Any] | None = None
 
     @property
@@ -66,6 +69,7 @@ class Run:
             "format": FORMAT,
             "version": VERSION,
             "npnet": __version__,
+            "begun": self.begun.isoformat(),
             "backend": self.backend,
             "engine": self.engine,
             "data": None if self.data is None else str(self.data),
@@ -112,24 +116,60 @@ def read_run(path: str | Path) -> Run:
         recipe = read(Recipe, "", content.get("recipe"))
     except RecipeError as error:
         raise CheckpointError(f"{path / RUN}: {error}") from error
-    summary = _read_summary(path) if (path / SUMMARY).is_file() else None
-    return Run(path, recipe, backend, None if data is None else Path(data), engine, summary)
+    summary = read_summary(path) if (path / SUMMARY).is_file() else None
+    begun = _begun(path / RUN, content)
+    return Run(path, recipe, backend, None if data is None else Path(data), engine, begun, summary)
 
 
-def _read_summary(path: Path) -> dict[str, Any]:
+def _begun(file: Path, content: dict[str, Any]) -> datetime:
+    """When a run was begun; of a file that does not say it, when it was written."""
+    try:
+        if "begun" not in content:
+            return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        return datetime.fromisoformat(content["begun"]).astimezone(UTC)
+    except (OSError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{file} does not say when the run was begun: {error}") from error
+
+
+def read_summary(path: Path) -> dict[str, Any]:
     """What came of a run, with all that is shown of it."""
     summary = _read_json(path / SUMMARY)
-    texts = all(
-        isinstance(summary.get(key), str) for key in ("status", "recipe", "backend", "task", "folder")
-    )
-    tables = all(
-        isinstance(table := summary.get(key), dict) and inner <= table.keys() for key, inner in HELD.items()
-    )
-    if not (texts and tables):
+    try:
+        _check_summary(summary)
+    except (TypeError, ValueError, LookupError, AttributeError, StopIteration) as error:
         raise CheckpointError(
             f"{path / SUMMARY} is damaged: delete it, and go on with {resume_command(path)}"
-        )
+        ) from error
     return summary
+
+
+def _check_summary(summary: dict[str, Any]) -> None:
+    """Look at all that is shown of a summary, which fails where it is not what it should be."""
+    for key in ("status", "recipe", "backend", "task", "folder"):
+        _demand(summary[key], str)
+    data, measures = summary["data"], objective_of_kind(summary["task"]).measures
+    for key in ("origin", "unit"):
+        _demand(data[key], str)
+    _demand(data["simulated"], bool)
+    for key in ("total", "training"):
+        _demand(summary["seconds"][key], int, float)
+    for key in ("epochs", "kept_epoch") if {"epochs", "kept_epoch"} & summary.keys() else ():
+        _demand(summary[key], int)
+    names = {measure.name for measure in measures}
+    figures = [data["ceiling"]]
+    if "test" in summary:
+        figures += [summary["test"][name] for name in names]
+    if "folds" in summary:
+        figures += [summary["test"][f"{name}_std"] for name in names]
+    for reference in summary.get("references", {}).values():
+        figures += [reference[measure.name] for measure in measures if measure.in_units]
+    for figure in figures:
+        _demand(figure, int, float, type(None))
+
+
+def _demand(value: Any, *kinds: type) -> None:
+    if not isinstance(value, kinds):
+        raise TypeError
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -102,7 +102,12 @@ def _recorded(library: str, script: Path, arguments: Sequence[str], target: Path
         raise ScriptError(f"{script} ended before what it did could be written: let it end as a script does")
     recording: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     if not recording["steps"]:
-        raise ScriptError(f"{script} took no step of an optimizer of {library}'s")
+        raise ScriptError(f"{script} took no step of an optimizer of {library}'s: nothing was compared")
+    if not any(sketch for step in recording["steps"] for sketch in step["gradients"]):
+        raise ScriptError(
+            f"{script} took {len(recording['steps'])} steps of an optimizer without a backward pass, so "
+            "there are no losses and no gradients: nothing was compared"
+        )
     return recording
 
 

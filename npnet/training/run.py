@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from npnet.errors import LockedError, OutputError
+from npnet.folders import make_folder, remove_empty
 from npnet.training.callbacks import Callback
 from npnet.training.checkpoint import LAST, Checkpoint, load_checkpoint, save_checkpoint
 from npnet.training.files import PART, read_tensors, replace_file, tensor_chunks
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from npnet.training.recipe import Recipe
     from npnet.training.trainer import Trainer
 
-__all__ = ["RunFolder", "load_weights", "plain"]
+__all__ = ["RunFolder", "is_locked", "load_weights", "plain"]
 
 DEFAULT_PARENT = Path("runs")
 LOCK, RECIPE, WEIGHTS = ".lock", "recipe.toml", "weights.safetensors"
 FEATURES, TARGETS = "features.json", "targets.json"
 METRICS, TIMES = "metrics.csv", "times.csv"
+
+LOOK_SECONDS = 0.5
+"""So long a lock is tried for: whoever asks whether a folder is locked holds it for a moment."""
 
 TIMED = ("seconds", "rows_per_second")
 """Columns of the history that no two runs have alike; they have a file of their own."""
@@ -81,8 +85,9 @@ class RunFolder(Callback):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser()
+        self._made: tuple[Path, ...] = ()
         with self._refusing():
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._made = make_folder(self.path)
             self._refuse_used()
             self._lock()
             self._refuse_used()  # what another process wrote before it was locked
@@ -91,7 +96,7 @@ class RunFolder(Callback):
     def existing(cls, path: str | Path) -> RunFolder:
         """The folder of a run that goes on."""
         folder = cls.__new__(cls)
-        folder.path = Path(path).expanduser()
+        folder.path, folder._made = Path(path).expanduser(), ()
         with folder._refusing():
             folder._lock()
         return folder
@@ -100,16 +105,21 @@ class RunFolder(Callback):
     def numbered(cls, name: str, parent: Path = DEFAULT_PARENT) -> RunFolder:
         """The first free one of ``parent/name-1``, ``parent/name-2``, ..."""
         number = 1
+        made: tuple[Path, ...] = ()
         while True:
             path = parent / f"{name}-{number}"
             try:
-                path.mkdir(parents=True)
+                made = made or make_folder(parent)
+                path.mkdir()
             except FileExistsError:
                 number += 1
             except OSError as error:
+                remove_empty(made)
                 raise OutputError(f"cannot make the output folder {path}: {error.strerror}") from error
             else:
-                return cls(path)
+                folder = cls(path)
+                folder._made = path, *made
+                return folder
 
     def fold(self, number: int) -> RunFolder:
         """The folder of one fold, inside this one and under its lock."""
@@ -134,7 +144,7 @@ class RunFolder(Callback):
 
         self._held = FileLock(self.path / LOCK)
         try:
-            self._held.acquire(blocking=False)
+            self._held.acquire(timeout=LOOK_SECONDS, poll_interval=LOOK_SECONDS / 10)
         except Timeout:
             raise LockedError(
                 f"another process is writing to the run {self.path}: wait for it, or stop it"
@@ -175,12 +185,12 @@ class RunFolder(Callback):
         self._held.release()
 
     def discard_if_unused(self) -> None:
-        """Take the folder away where nothing came to be written but what the run was begun with."""
+        """Take away what was made where nothing came to be written but what the run was begun with."""
         with contextlib.suppress(OSError):
             if all(path.name == RUN for path in self._others()):
                 for path in self.path.iterdir():
                     path.unlink()
-                self.path.rmdir()
+                remove_empty(self._made)
 
     # ------------------------------------------------------------------ what is written
 
@@ -273,6 +283,21 @@ def _add_row(handle: TextIO, row: Mapping[str, float]) -> None:
     if handle.tell() == 0:
         writer.writeheader()
     writer.writerow(row)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process writes to the folder of a run now."""
+    from filelock import FileLock, Timeout
+
+    if not (path / LOCK).is_file():
+        return False
+    try:
+        with FileLock(path / LOCK, blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # who may not write here cannot ask
+        return False
 
 
 def load_weights(path: str | Path) -> dict[str, Array]:

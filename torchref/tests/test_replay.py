@@ -193,7 +193,7 @@ def test_scripts_that_cannot_be_used(scripts, tmp_path):
     theirs, ours = scripts(npnet_text="import npnet\n")
     with pytest.raises(ScriptError, match=r"there is no script .*missing\.py"):
         replay.replay_scripts(tmp_path / "missing.py", ours, out=tmp_path / "run")
-    with pytest.raises(ScriptError, match=r"ours\.py took no step of an optimizer of npnet's"):
+    with pytest.raises(ScriptError, match=r"ours\.py took no step of an optimizer of npnet's: nothing was"):
         replay.replay_scripts(theirs, ours, ["3"], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     ours.write_text("raise SystemExit(3)")
@@ -206,6 +206,18 @@ def test_scripts_that_cannot_be_used(scripts, tmp_path):
     (tmp_path / "run" / "mine").touch()
     with pytest.raises(OutputError, match="not empty"):
         replay.replay_scripts(theirs, ours, ["3"], out=tmp_path / "run")
+
+
+def test_scripts_without_a_backward_pass_are_not_called_equal(scripts, tmp_path):
+    theirs, ours = scripts(
+        torch_text="import torch\ntorch.optim.SGD(torch.nn.Linear(1, 1).parameters()).step()\n",
+        npnet_text="from npnet import nn, optim\noptim.SGD(nn.Linear(1, 1).parameters()).step()\n",
+    )
+    run = CliRunner().invoke(app, ["replay", str(theirs), str(ours), "--out", str(tmp_path / "run")])
+    assert isinstance(run.exception, ScriptError)
+    assert "without a backward pass" in str(run.exception)
+    assert "nothing was compared" in str(run.exception)
+    assert not (tmp_path / "run").exists()
 
 
 def test_npnet_replay(scripts, tmp_path):

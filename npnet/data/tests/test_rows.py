@@ -67,7 +67,7 @@ def test_semicolons_and_gzip_are_told_by_the_file(tmp_path, prepare):
     [
         (b"", "the file is empty"),
         (b"a,b\n", "a header and no rows"),
-        (b"a,c\n1,2\n", "no column 'b'; the nearest one present is 'c'"),
+        (b"a,c\n1,2\n", "no column 'b'; the columns present are a, c"),
         (b"a,b\n1,\xff\n", "not a table in UTF-8"),
         (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-20], "truncated or damaged"),
         (b'a,b\n1,"2\n', "cannot be read as a table"),

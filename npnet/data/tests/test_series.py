@@ -140,7 +140,7 @@ def test_parts_may_be_left_out():
         ((10, 0.3, 0.3, 4), "the train part has 4 of 10 rows"),
         ((10, 1.0, 0.0, 0), "validation is a share"),
         ((10, 0.0, -0.1, 0), "test is a share"),
-        ((10, 0.5, 0.5, 0), "the train part has 0 of 10 rows"),
+        ((10, 0.5, 0.5, 0), "take all 10 rows, and leave none to train on"),
     ],
 )
 def test_parts_without_a_row_are_refused(arguments, message):

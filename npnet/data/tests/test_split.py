@@ -77,7 +77,7 @@ def test_folds_test_every_row_once_with_the_classes_in_equal_shares():
         ({"validation": -0.1, "test": 0.1}, "validation is a share"),
         ({"validation": 0.1, "test": 1.0}, "test is a share"),
         ({"validation": float("nan"), "test": 0.1}, "validation is a share"),
-        ({"validation": 0.6, "test": 0.5}, "each part needs at least one row"),
+        ({"validation": 0.6, "test": 0.5}, "take all 1000 rows, and leave none to train on"),
         ({"validation": 0.001, "test": 0.2}, "each part needs at least one row for each of 3 classes"),
         ({"validation": 0.1}, "no test part of its own"),
         ({"validation": 0.1, "test": 0.1, "held_out": np.arange(1000) > 800}, "leave test = 0.1 out"),

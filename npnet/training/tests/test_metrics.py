@@ -20,7 +20,12 @@ def test_scores_by_hand():
 def test_a_class_that_does_not_occur_keeps_its_place():
     scores = score_classes(np.array([0, 2]), np.array([0, 2]), 3)
     assert np.shape(scores["confusion"]) == (3, 3)
-    assert scores["macro_f1"] == pytest.approx(2 / 3)
+    assert scores["macro_f1"] == 1.0  # the mean over the two that occur
+
+
+def test_a_class_that_is_said_and_does_not_occur_counts():
+    said = np.array([0, 1])
+    assert score_classes(np.array([0, 0]), said, 3)["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
 
 
 def test_balanced_weights_are_inverse_to_the_rows():

@@ -254,8 +254,14 @@ def test_a_folder_without_permission_is_refused(tmp_path):
 
 def test_no_folder_is_left_where_nothing_was_read(tmp_path):
     with pytest.raises(ArgumentError, match="each part needs at least one row"):
-        run(tmp_path / "run", "data.test=0.001")
-    assert not (tmp_path / "run").exists()
+        run(tmp_path / "a" / "run", "data.test=0.001")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_of_the_user_s_stays(tmp_path):
+    with pytest.raises(ArgumentError, match="leave none to train on"):
+        run(tmp_path, "data.validation=0.999")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_runs_are_numbered(tmp_path, monkeypatch):
