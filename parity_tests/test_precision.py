@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from npnet.nn.sums import column_sums
 from parity_tests import report
 from parity_tests.libraries import NPNET, TORCH, Npnet, Torch
 from parity_tests.observation import build, take_step
-from parity_tests.registry import MODULES
+from parity_tests.registry import MODULES, OPTIMIZERS
 from parity_tests.registry.specification import Case
 from parity_tests.report import Subject
 
@@ -76,3 +78,36 @@ def test_column_sums_are_as_exact_as_pytorch_s(rows: int) -> None:
     truth = x.sum(axis=0, dtype=np.float64)
     theirs = TORCH.host(TORCH.array(x).sum(0))
     assert_as_near(truth, column_sums(x), theirs, Subject("Linear", "float32", "gradient"), "column sums")
+
+
+STEPS_OF_A_RULE = 500
+"""So many that what the constant 0.999 loses in float32, where it multiplies, has added up."""
+
+
+@functools.cache
+def gradients_of_many_sizes() -> list[HostArray]:
+    """In float32; they come round again and again."""
+    rng = np.random.default_rng(20)
+    sizes = 10.0 ** rng.normal(size=ENOUGH)
+    return [(sizes * rng.normal(size=ENOUGH)).astype(np.float32) for _ in range(20)]
+
+
+def state_of_rule(library: Npnet | Torch, name: str, dtype: str) -> dict[str, HostArray]:
+    """What an optimizer remembers of every element after many steps."""
+    parameter = library.parameter(np.ones(ENOUGH, dtype))
+    optimizer = getattr(library.optim, name)([parameter], lr=1e-3)
+    for gradient in itertools.islice(itertools.cycle(gradients_of_many_sizes()), STEPS_OF_A_RULE):
+        parameter.grad = library.array(gradient.astype(dtype))
+        optimizer.step()
+    (entry,) = optimizer.state_dict()["state"].values()
+    held = {key: library.host(value) for key, value in entry.items() if value is not None}
+    return {key: value for key, value in held.items() if value.size == ENOUGH}
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "SGD"])  # which remembers nothing
+def test_what_a_rule_remembers_is_as_near_to_the_truth_as_in_pytorch(name: str) -> None:
+    truth = state_of_rule(TORCH, name, "float64")
+    ours, theirs = (state_of_rule(library, name, "float32") for library in (NPNET, TORCH))
+    assert truth
+    for key, value in truth.items():
+        assert_as_near(value, ours[key], theirs[key], Subject(name, "float32", "trajectory"), key)

@@ -12,24 +12,16 @@ import torch.utils.data
 
 import npnet
 import npnet.data
+from parity_tests.replaying import where_promised, with_default_dtype
 
-pytestmark = pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
-    reason="the promise is for PyTorch's x86 kernels with AVX2",
-)
+pytestmark = where_promised
 
 Record = dict[str, Any]
 
 
 @pytest.fixture(params=["float64", "float32"])
 def dtype(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both libraries set to one default dtype, and put back."""
-    torch.set_default_dtype(getattr(torch, request.param))
-    npnet.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-    npnet.set_default_dtype("float32")
-    npnet.manual_seed(0)
+    yield from with_default_dtype(request.param)
 
 
 def in_torch(seed: int, epochs: int) -> Record:

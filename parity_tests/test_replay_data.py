@@ -17,6 +17,7 @@ import npnet
 import npnet.data
 from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from npnet.random import Generator, TorchGenerator
+from parity_tests.replaying import assert_same_streams, seed_both
 
 SEEDS = st.integers(-(2**63), 2**64 - 1)
 
@@ -25,16 +26,6 @@ SEEDS = st.integers(-(2**63), 2**64 - 1)
 def _streams() -> Iterator[None]:
     yield
     npnet.manual_seed(0)
-
-
-def assert_same_streams() -> None:
-    """Equally many draws were made from the shared generator."""
-    np.testing.assert_array_equal(npnet.random.stream("shuffle").get_state(), torch.get_rng_state().numpy())
-
-
-def seed_both(seed: int) -> None:
-    npnet.manual_seed(seed, like="torch")
-    torch.manual_seed(seed)
 
 
 KINDS = ("plain", "shuffle", "replacement", "more than all", "subset", "weighted", "weighted, once")

@@ -18,37 +18,20 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import nn
+from parity_tests.replaying import assert_same_streams, seed_both, where_promised, with_default_dtype
 
-pytestmark = pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
-    reason="the promise is for PyTorch's x86 kernels with AVX2",
-)
+pytestmark = where_promised
 
 
 @pytest.fixture(params=["float64", "float32"])
 def dtype(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both libraries set to one default dtype."""
-    torch.set_default_dtype(getattr(torch, request.param))
-    npnet.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-    npnet.set_default_dtype("float32")
+    yield from with_default_dtype(request.param)
 
 
 @pytest.fixture(autouse=True)
 def _streams() -> Iterator[None]:
     yield
     npnet.manual_seed(0)
-
-
-def seed_both(seed: int) -> None:
-    npnet.manual_seed(seed, like="torch")
-    torch.manual_seed(seed)
-
-
-def assert_same_streams() -> None:
-    """Equally many draws were made."""
-    np.testing.assert_array_equal(npnet.random.stream("init").get_state(), torch.get_rng_state().numpy())
 
 
 def takes_generator(function: Any) -> bool:

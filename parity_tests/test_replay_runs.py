@@ -1,12 +1,14 @@
 """Whole runs of a PyTorch script and its npnet twin, from a seed: ``examples/replay``, run as a user runs it.
 
 The ordinary suite takes a few epochs of scikit-learn's digits; the Hypothesis profile ``thorough`` takes
-MNIST, every seed, and more than 500 steps.
+MNIST, every seed, and 500 steps, and only it measures drifts.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,20 +17,29 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from npnet.training.replay import RECORDERS, replay_scripts
+from npnet.training.replay import replay_scripts
+from parity_tests.replaying import where_promised
 
-pytestmark = pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
-    reason="the promise is for PyTorch's x86 kernels with AVX2",
-)
+pytestmark = where_promised
 
+LOG = logging.getLogger(__name__)
 EXAMPLES = Path(__file__).parents[1] / "examples" / "replay"
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough" and "NPNET_DATA" in os.environ
 SEEDS = (0, 1, 2, 3, 4) if THOROUGH else (0,)
 SIZE = ("--data", "mnist", "--epochs", "2") if THOROUGH else ("--data", "digits", "--epochs", "5")
-REVERSED = "parity_tests.reversed_rows"
+
+ORDERS = 5
+"""How often PyTorch runs in float32: once as it is, then with the rows of its batches in other orders."""
+
+STEPS, SETTLED = 500, 50
+"""How many steps are run in float32, and for how many of them losses agree within 1e-5."""
+
+UNIT = float(np.finfo(np.float32).eps)
+"""Of losses near 1; what is closer together than this, in the root mean square, is one curve."""
+
+LEAST_CHANCE = 0.01
+"""How rarely PyTorch itself may be as far away as npnet is."""
 
 
 @pytest.mark.slow
@@ -45,33 +56,62 @@ def test_the_twin_s_run_is_the_script_s(model: str, seed: int, tmp_path: Path) -
     assert json.loads((tmp_path / "run" / "replay.json").read_text()) == found
 
 
-def losses(module: str, script: Path, seed: int, folder: Path) -> Any:
-    target = folder / f"{module}.json"
-    command = [sys.executable, "-m", module, str(target), str(script), *SIZE]
-    subprocess.run([*command, "--seed", str(seed), "--dtype", "float32"], check=True)
-    return np.array([step["loss"] for step in json.loads(target.read_text())["steps"]])
+def curves(library: str, orders: int, model: str, seed: int, folder: Path) -> Any:
+    """Losses in float32, a row a run."""
+    target = folder / f"{library}.json"
+    how = [str(target), library, str(orders), str(STEPS), str(EXAMPLES / f"{model}_{library}.py")]
+    options = [*SIZE, "--seed", str(seed), "--dtype", "float32"]
+    subprocess.run([sys.executable, "-m", "parity_tests.loss_curves", *how, *options], check=True)
+    return np.array(json.loads(target.read_text()))
+
+
+def drift(curve: Any, from_: Any) -> float:
+    """The root mean square of what two curves differ by once float32 no longer holds them together."""
+    return max(float(np.sqrt(np.mean((curve - from_)[SETTLED:] ** 2))), UNIT)
+
+
+def chance_of(total: int, seeds: int, others: int) -> float:
+    """How probable it is that ranks from 0 to `others`, all alike, sum to `total` or more over the seeds."""
+    chances = np.ones(1)
+    for _ in range(seeds):
+        chances = np.convolve(chances, np.full(others + 1, 1 / (others + 1)))
+    return float(chances[total:].sum())
+
+
+def test_the_chance_of_ranks_is_what_counting_finds() -> None:
+    totals = [sum(ranks) for ranks in itertools.product(range(4), repeat=3)]
+    for total in range(10):
+        counted = np.mean([other >= total for other in totals])
+        assert chance_of(total, seeds=3, others=3) == pytest.approx(counted, abs=1e-15)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["mlp", "cnn", "lstm"] if THOROUGH else ["mlp"])
-def test_in_float32_it_drifts_as_pytorch_does_from_itself(model: str, tmp_path: Path) -> None:
-    """PyTorch's own sums over the rows of a batch in reverse are the measure.
+def test_in_float32_losses_agree_at_first(tmp_path: Path) -> None:
+    (theirs,), (ours,) = (curves(library, 1, "mlp", 0, tmp_path) for library in ("torch", "npnet"))
+    assert len(ours) == len(theirs) >= SETTLED
+    assert np.abs(ours - theirs)[:SETTLED].max() <= 1e-5
 
-    Rounding grows from step to step once it has begun to, by a factor that differs from run to run: a single
-    pair of runs says little, so means are taken over the seeds, of logarithms.  Turning rows changes sums
-    over the batch, and npnet rounds every product in its own way, so it may be some times further away: on
-    MNIST 2.9, 1.0 and 15 times were seen for the seeds 0, 1 and 2.
+
+@pytest.mark.slow
+@pytest.mark.skipif(not THOROUGH, reason="takes HYPOTHESIS_PROFILE=thorough, and MNIST in NPNET_DATA")
+@pytest.mark.parametrize("model", ["mlp", "cnn", "lstm"])
+def test_in_float32_it_drifts_no_further_than_pytorch_from_itself(model: str, tmp_path: Path) -> None:
+    """Losses within 1e-5 for 50 steps; then npnet is one of the runs that PyTorch makes by turning rows over.
+
+    Rounding stays what it is until it decides something, say whether a value just above ReLU's kink comes to
+    lie below it; from there two runs are two runs, and part as fast as training lets them.  When that happens
+    is a matter of chance, and a distance is a thousand times another one, or the very same; so ranks are held
+    together, not distances.  npnet's rank is the number of PyTorch's other runs that are nearer to its first
+    one than npnet is; were npnet one of them, each rank would be as probable as any other.
     """
-    ratios = []
+    ranks = []
     for seed in SEEDS:
-        theirs = losses(RECORDERS["torch"], EXAMPLES / f"{model}_torch.py", seed, tmp_path)
-        ours = losses(RECORDERS["npnet"], EXAMPLES / f"{model}_npnet.py", seed, tmp_path)
-        turned = losses(REVERSED, EXAMPLES / f"{model}_torch.py", seed, tmp_path)
-        assert len(ours) == len(theirs) == len(turned) > 50
-        distance, own = np.abs(ours - theirs), np.abs(turned - theirs)
-        assert distance[:50].max() <= 1e-5
-        assert own.max() > 0.0  # otherwise nothing was turned
-        # Where nothing has grown yet there is only the last bit of either.
-        rms = [max(float(np.sqrt(np.mean(part[50:] ** 2))), 1e-7) for part in (distance, own)]
-        ratios.append(rms[0] / rms[1])
-    assert np.exp(np.mean(np.log(ratios))) <= 10.0, ratios
+        theirs, *turned = curves("torch", ORDERS, model, seed, tmp_path)
+        (ours,) = curves("npnet", 1, model, seed, tmp_path)
+        assert len(ours) == len(theirs) > SETTLED
+        assert np.abs(ours - theirs)[:SETTLED].max() <= 1e-5
+        assert all((curve != theirs).any() for curve in turned)  # or nothing was turned
+        own, distance = [drift(curve, theirs) for curve in turned], drift(ours, theirs)
+        LOG.info("%s, seed %d: npnet %.2g, PyTorch %s", model, seed, distance, np.sort(own))
+        ranks.append(sum(one < distance for one in own))
+    assert chance_of(sum(ranks), len(ranks), ORDERS - 1) >= LEAST_CHANCE, ranks

@@ -18,11 +18,9 @@ from hypothesis import strategies as st
 import npnet
 from npnet.errors import ArgumentError, DtypeError, NpnetError, StateError, UnsupportedError
 from npnet.random import TorchGenerator
+from parity_tests.replaying import where_promised
 
-pytestmark = pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
-    reason="the promise is for PyTorch's x86 kernels with AVX2",
-)
+pytestmark = where_promised
 
 SEEDS = st.integers(-(2**63), 2**64 - 1)
 SIZES = st.one_of(st.integers(0, 40), st.integers(0, 3000))
@@ -304,13 +302,18 @@ def test_default_and_fresh_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("seed", "error"),
-    [(2**64, ArgumentError), (-(2**63) - 1, ArgumentError), (1.5, DtypeError), (True, DtypeError)],
+    [
+        *((2**64, ArgumentError), (-(2**63) - 1, ArgumentError)),
+        *((1.5, DtypeError), (True, DtypeError), ("seven", DtypeError)),
+    ],
 )
 def test_seeds_that_neither_takes(seed: Any, error: type[Exception]) -> None:
     with pytest.raises((ValueError, RuntimeError)):
         torch.Generator().manual_seed(seed)
     with pytest.raises(error, match="seed"):
-        TorchGenerator(seed)
+        TorchGenerator().manual_seed(seed)
+    with pytest.raises(error, match="seed"):
+        npnet.manual_seed(seed, like="torch")
 
 
 REFUSED: list[tuple[Draw, Draw]] = [

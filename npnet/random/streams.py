@@ -60,7 +60,7 @@ def manual_seed(seed: int, *, like: str | None = None) -> None:
     if like == "torch":
         from npnet.random.torch_generator import TorchGenerator  # loaded when it is asked for
 
-        _streams.update(dict.fromkeys(STREAMS, TorchGenerator(seed)))
+        _streams.update(dict.fromkeys(STREAMS, TorchGenerator().manual_seed(seed)))
         return
     for name in STREAMS:
         _streams[name] = Generator(seed_sequence(seed, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from npnet.training.files import read_tensors
 from npnet.training.numpy_engine import EVALUATION_ROWS
 from npnet.training.objective import Classification, Objective, Regression, objective_from_state
 from npnet.training.recipe import Recipe, load_recipe
-from npnet.training.record import RUN, SUMMARY, Run, read_run, read_summary, resume_command
+from npnet.training.record import RUN, SUMMARY, Run, read_object, read_run, read_summary, resume_command
 from npnet.training.run import FEATURES, RECIPE, TARGETS, WEIGHTS
 from npnet.training.stage import stage_of
 from npnet.training.task import splits
@@ -185,8 +184,8 @@ def load_predictor(path: str | Path) -> Predictor:
         )
     try:
         recipe = load_recipe(path / RECIPE)
-        features = features_from_state(_read(path / FEATURES))
-        objective = objective_from_state(_read(path / TARGETS))
+        features = features_from_state(read_object(path / FEATURES))
+        objective = objective_from_state(read_object(path / TARGETS))
         streams = get_rng_state()
         model = recipe.model.build(features.shape, objective.outputs)
         set_rng_state(streams)  # the initial weights were drawn for nothing
@@ -218,16 +217,6 @@ def _left_to_do(path: Path) -> str:
     if stage.status in ("running", "diverged"):
         return f"; the run {'is ' if stage.status == 'running' else ''}{stage}"
     return f"; the run was {stage}: go on with {resume_command(run.path)}"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"cannot read {path}: it holds no object")
-    return content
 
 
 def evaluate_run(

@@ -16,7 +16,7 @@ from npnet.training.objective import objective_of_kind
 from npnet.training.recipe import Recipe
 from npnet.training.schema import read, write
 
-__all__ = ["Run", "differences", "read_run", "read_summary", "resume_command"]
+__all__ = ["Run", "differences", "read_object", "read_run", "read_summary", "resume_command"]
 
 RUN, SUMMARY = "run.json", "summary.json"
 FORMAT, VERSION = "npnet run", 1
@@ -101,7 +101,7 @@ def read_run(path: str | Path) -> Run:
     if not (path / RUN).is_file():
         fold = f": it is a fold of the run {path.parent}" if (path.parent / RUN).is_file() else ""
         raise CheckpointError(f"{path} holds no run ({RUN} is missing){fold}")
-    content = _read_json(path / RUN)
+    content = read_object(path / RUN)
     if content.get("format") != FORMAT:
         raise CheckpointError(f"{path / RUN} does not describe a run of npnet")
     if content.get("version") != VERSION:
@@ -133,7 +133,7 @@ def _begun(file: Path, content: dict[str, Any]) -> datetime:
 
 def read_summary(path: Path) -> dict[str, Any]:
     """What came of a run, with all that is shown of it."""
-    summary = _read_json(path / SUMMARY)
+    summary = read_object(path / SUMMARY)
     try:
         _check_summary(summary)
     except (TypeError, ValueError, LookupError, AttributeError, StopIteration) as error:
@@ -172,7 +172,8 @@ def _demand(value: Any, *kinds: type) -> None:
         raise TypeError
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """What a JSON file of a run holds; CheckpointError if it cannot be read or holds no object."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

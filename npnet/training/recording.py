@@ -24,7 +24,7 @@ from npnet.nn.loss import Loss
 from npnet.optim.optimizer import Optimizer
 from npnet.random import stream
 
-__all__ = ["Recorder", "main", "record", "recording_npnet"]
+__all__ = ["Recorder", "main", "record", "recording_npnet", "watch"]
 
 _directions: dict[int, Array] = {}
 
@@ -77,10 +77,10 @@ class Recorder:
         self.steps[-1] |= {"weights": [_sketch(value) for value in weights], "draws": draws}
 
 
-def record(
-    script: str | Path, arguments: Sequence[str], recording: Callable[[Recorder], Any], target: str | Path
+def watch(
+    script: str | Path, arguments: Sequence[str], recording: Callable[[Recorder], Any], recorder: Recorder
 ) -> None:
-    """Run a script as the main program, and write what was taken down as JSON.
+    """Run a script as the main program, and take down what it does.
 
     Parameters
     ----------
@@ -90,10 +90,8 @@ def record(
         What it finds in ``sys.argv`` after its name.
     recording : callable
         ``recording(recorder)`` is a context in which a library reports to the recorder.
-    target : str or Path
-        Where to write.
+    recorder : Recorder
     """
-    recorder = Recorder()
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(Path(script).parent))
     try:
@@ -102,6 +100,14 @@ def record(
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
+
+
+def record(
+    script: str | Path, arguments: Sequence[str], recording: Callable[[Recorder], Any], target: str | Path
+) -> None:
+    """:func:`watch` a script, and write what was taken down as JSON to `target`."""
+    recorder = Recorder()
+    watch(script, arguments, recording, recorder)
     content = {"parameters": recorder.parameters, "steps": recorder.steps}
     Path(target).write_text(json.dumps(content), encoding="utf-8")
 

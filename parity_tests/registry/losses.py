@@ -146,6 +146,19 @@ COMMON = (
     Refusal("a list", "takes an array, got list", inputs=([1.0], [1.0])),
 )
 REDUCTION = Refusal("reduction", "'mean', 'sum' or 'none', got 'avg'", {"reduction": "avg"}, (X, X))
+OF_WEIGHTED_PAIRS = (
+    REDUCTION,
+    Refusal("shapes", r"\(3, 4\) and \(3, 1\)", inputs=(X, np.ones((3, 1)))),
+    Refusal("weight", "must be a floating array", {"weight": [1.0, 2.0]}, (X, X)),
+    Refusal("weights of another shape", r"\(3,\) does not", {"weight": np.ones(3)}, (X, X)),
+    Refusal(
+        "weight of another dtype",
+        "float64 parameters and was given float32",
+        {"weight": X},
+        (X.astype(np.float32), X.astype(np.float32)),
+        **CASTS,
+    ),
+)
 
 
 def distance(
@@ -240,17 +253,7 @@ LOSSES = (
         large_probabilities,
         (
             *COMMON,
-            REDUCTION,
-            Refusal("shapes", r"\(3, 4\) and \(3, 1\)", inputs=(X, np.ones((3, 1)))),
-            Refusal("weight", "must be a floating array", {"weight": [1.0, 2.0]}, (X, X)),
-            Refusal("weights of another shape", r"\(3,\) does not", {"weight": np.ones(3)}, (X, X)),
-            Refusal(
-                "weight of another dtype",
-                "float64 parameters and was given float32",
-                {"weight": X},
-                (X.astype(np.float32), X.astype(np.float32)),
-                **CASTS,
-            ),
+            *OF_WEIGHTED_PAIRS,
             Refusal("probability above one", "as input, got 1.5", inputs=(1.5 * X, X)),
             Refusal("probability below zero", "as input, got -1", inputs=(-X, X)),
             Refusal("probability not a number", "as input, got nan", inputs=(np.nan * X, X)),
@@ -264,17 +267,7 @@ LOSSES = (
         large_pair,
         (
             *COMMON,
-            REDUCTION,
-            Refusal("shapes", r"\(3, 4\) and \(3, 1\)", inputs=(X, np.ones((3, 1)))),
-            Refusal("weight", "must be a floating array", {"weight": [1.0, 2.0]}, (X, X)),
-            Refusal("weights of another shape", r"\(3,\) does not", {"weight": np.ones(3)}, (X, X)),
-            Refusal(
-                "weight of another dtype",
-                "float64 parameters and was given float32",
-                {"weight": X},
-                (X.astype(np.float32), X.astype(np.float32)),
-                **CASTS,
-            ),
+            *OF_WEIGHTED_PAIRS,
             Refusal(
                 "pos_weight of another dtype",
                 "float64 parameters and was given float32",
