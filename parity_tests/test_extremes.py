@@ -19,9 +19,13 @@ NEEDED: dict[str, dict[str, Any]] = {
     "GLU": {"dim": 0},
     "LogSoftmax": {"dim": 0},
     "Softmax": {"dim": 0},
+    "Softmin": {"dim": 0},
     "Threshold": {"threshold": 1.0, "value": 2.0},
 }
 """Arguments without which a class cannot be made, or warns."""
+
+SHAPES: dict[str, Any] = {"Softmax2d": (-1, 1, 2)}
+"""Of those that take no row of numbers."""
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -31,7 +35,7 @@ def test_nothing_overflows_on_the_way(name: str, dtype: str) -> None:
     seen = []
     for library in (NPNET, TORCH):
         module = MODULES[name].build(library, NEEDED.get(name, {}), dtype)
-        seen.append(take_step(library, module, (LARGE,), dtype, 0))
+        seen.append(take_step(library, module, (LARGE.reshape(SHAPES.get(name, -1)),), dtype, 0))
     for key, theirs in seen[1].items():
         ours = seen[0][key]
         assert ours is not None
@@ -53,7 +57,7 @@ def test_corners_take_pytorch_s_side(name: str) -> None:
     seen = []
     for library in (NPNET, TORCH):
         module = MODULES[name].build(library, NEEDED.get(name, {}), "float64")
-        seen.append(take_step(library, module, (x,), "float64", 0))
+        seen.append(take_step(library, module, (x.reshape(SHAPES.get(name, -1)),), "float64", 0))
     for key, theirs in seen[1].items():
         np.testing.assert_allclose(seen[0][key], theirs, rtol=1e-7, atol=1e-9, err_msg=f"{name}: {key}")
 

@@ -16,6 +16,7 @@ from parity_tests.equal import assert_equal
 from parity_tests.libraries import LIBRARIES, NPNET, TORCH, arguments_for
 from parity_tests.registry import MODULES
 from parity_tests.registry.layers import shapes
+from parity_tests.registry.several_losses import parted
 from parity_tests.registry.specification import arrays
 from parity_tests.report import Subject
 
@@ -55,11 +56,19 @@ LOSSES = {
     "kl_div": "KLDivLoss",
     "l1_loss": "L1Loss",
     "mse_loss": "MSELoss",
+    "multilabel_margin_loss": "MultiLabelMarginLoss",
+    "multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
     "multi_margin_loss": "MultiMarginLoss",
     "nll_loss": "NLLLoss",
     "poisson_nll_loss": "PoissonNLLLoss",
     "smooth_l1_loss": "SmoothL1Loss",
     "soft_margin_loss": "SoftMarginLoss",
+}
+SEVERAL = {
+    "cosine_embedding_loss": "CosineEmbeddingLoss",
+    "gaussian_nll_loss": "GaussianNLLLoss",
+    "margin_ranking_loss": "MarginRankingLoss",
+    "triplet_margin_loss": "TripletMarginLoss",
 }
 WINDOWS = {
     f"{name}{axes}d": f"{kind}{axes}d"
@@ -80,7 +89,7 @@ DROPOUTS = {
 """Fewest and most axes."""
 
 CONVOLUTIONS = {"conv1d": "Conv1d", "conv2d": "Conv2d"}
-OTHERS = ("linear", "flatten", "glu", "log_softmax", "prelu", "softmax", "threshold")
+OTHERS = ("linear", "flatten", "glu", "log_softmax", "prelu", "softmax", "softmin", "threshold")
 INPLACE = (
     *("celu", "elu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish"),
     *("relu", "relu6", "selu", "silu", "threshold"),
@@ -127,6 +136,20 @@ def test_losses(name: str, device: str, data: st.DataObject) -> None:
 
 
 @every_device
+@pytest.mark.parametrize("name", SEVERAL)
+@given(data=st.data())
+def test_losses_of_several_inputs(name: str, device: str, data: st.DataObject) -> None:
+    case = data.draw(MODULES[SEVERAL[name]].cases)
+    options = {key: value for key, value in case.arguments.items() if key != "shapes"}
+    first, *rest = parted(case.batches[0][0], case.arguments["shapes"])
+    if name == "gaussian_nll_loss":
+        compare(name, device, (first, case.batches[0][1], np.abs(rest[0])), options)
+        compare(name, device, (first, case.batches[0][1]), {**options, "var": 2.5})
+    else:
+        compare(name, device, (first, *rest, *case.batches[0][1:]), options)
+
+
+@every_device
 @pytest.mark.parametrize("name", ["huber_loss", "l1_loss", "mse_loss"])
 @given(data=st.data())
 def test_weighted_losses(name: str, device: str, data: st.DataObject) -> None:
@@ -149,10 +172,10 @@ def test_inplace_is_refused_by_name(name: str) -> None:
 
 
 @every_device
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "glu"])
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax", "glu"])
 @given(data=st.data())
 def test_along_an_axis(name: str, device: str, data: st.DataObject) -> None:
-    classes = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "glu": "GLU"}
+    classes = {"softmax": "Softmax", "softmin": "Softmin", "log_softmax": "LogSoftmax", "glu": "GLU"}
     case = data.draw(MODULES[classes[name]].cases)
     compare(name, device, case.batches[0], case.arguments)
 
@@ -410,6 +433,7 @@ def test_every_function_is_tested() -> None:
     assert set(nn.functional.__all__) == {
         *ELEMENTWISE,
         *LOSSES,
+        *SEVERAL,
         *DROPOUTS,
         *WINDOWS,
         *CONVOLUTIONS,

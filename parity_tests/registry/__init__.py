@@ -12,6 +12,7 @@ from parity_tests.registry.noise import NOISE
 from parity_tests.registry.normalization import NORMALIZATIONS
 from parity_tests.registry.optimizers import RULES
 from parity_tests.registry.recurrent import RECURRENT
+from parity_tests.registry.several_losses import SEVERAL_LOSSES
 from parity_tests.registry.specification import ModuleSpecification, OptimizerSpecification
 
 __all__ = ["MODULES", "OPTIMIZERS", "ModuleSpecification", "OptimizerSpecification"]
@@ -25,6 +26,7 @@ TOPICS = (
     RECURRENT,
     LOSSES,
     CLASS_LOSSES,
+    SEVERAL_LOSSES,
     CONTAINERS,
 )
 

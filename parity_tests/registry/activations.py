@@ -83,6 +83,14 @@ def along_axis(draw: st.DrawFn, multiple: int = 1) -> Case:
     return Case({"dim": dim}, tuple(batches), draw(seeds), draw(BETWEEN))
 
 
+@st.composite
+def pictures(draw: st.DrawFn) -> Case:
+    """One picture or several."""
+    shape = st.lists(sizes, min_size=3, max_size=4)
+    batches = tuple((draw(arrays(tuple(draw(shape)))),) for _ in range(3))
+    return Case({}, batches, draw(seeds), draw(BETWEEN))
+
+
 ACTIVATIONS = (
     specified("ReLU"),
     specified("LeakyReLU", negative_slope=st.sampled_from([0.0, 0.01, 0.3, -0.5, 1.5])),
@@ -171,6 +179,14 @@ ACTIVATIONS = (
         smooth=False,
     ),
     ModuleSpecification("Softmax", along_axis(), large({"dim": 1}, (1024, 10)), AXIS, least_slope=1.0),
+    ModuleSpecification("Softmin", along_axis(), large({"dim": 1}, (1024, 10)), AXIS, least_slope=1.0),
+    ModuleSpecification(
+        "Softmax2d",
+        pictures(),
+        large({}, (10, 16, 8, 8)),
+        (NO_ARRAY, Refusal("a table", r"3-d or 4-d input, got shape \(3, 4\)", inputs=(X,))),
+        least_slope=1.0,
+    ),
     ModuleSpecification("LogSoftmax", along_axis(), large({"dim": 1}, (1024, 10)), AXIS, least_slope=1.0),
     ModuleSpecification(
         "GLU",

@@ -42,7 +42,7 @@ from npnet.nn.activation.sigmoids import (
     softsign,
     tanh,
 )
-from npnet.nn.activation.softmax import LogSoftmax, Softmax, log_softmax, softmax
+from npnet.nn.activation.softmax import LogSoftmax, Softmax, Softmax2d, Softmin, log_softmax, softmax
 
 __all__ = [
     "CELU",
@@ -64,6 +64,8 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
     "Softshrink",
     "Softsign",

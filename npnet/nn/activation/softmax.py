@@ -14,11 +14,15 @@ from npnet.nn.module import Module
 __all__ = [
     "LogSoftmax",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "axis_of",
     "log_softmax",
     "log_softmax_backward",
     "softmax",
     "softmax_backward",
+    "softmin",
+    "softmin_backward",
 ]
 
 
@@ -138,6 +142,80 @@ class Softmax(_AlongAxis):
     """
 
     formula, derivative = staticmethod(softmax), staticmethod(softmax_backward)
+
+
+def softmin(input: Array, dim: int) -> Array:  # noqa: A002 (PyTorch's name)
+    r"""Compute the softmax of :math:`-x`."""
+    return softmax(-input, dim)
+
+
+def softmin_backward(g: Array, p: Array, dim: int) -> Array:
+    r"""Of the softmax, times -1."""
+    return -softmax_backward(g, p, dim)
+
+
+class Softmin(_AlongAxis):
+    r"""Softmax of the negative input: :math:`p_c = e^{-x_c} / \sum_k e^{-x_k}`.
+
+    .. math:: \partial L / \partial x_c = -p_c \, \bigl( g_c - \textstyle\sum_k g_k p_k \bigr)
+
+    Parameters
+    ----------
+    dim : int
+        The axis.  Without it PyTorch's choice is taken with a warning: 0 for input of 0, 1 or 3 axes, else 1.
+
+    Shape
+    -----
+    Any; the output has the input's.
+
+    Raises
+    ------
+    AxisError
+        If `dim` is out of range.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> nn.Softmin(dim=-1)(np.array([[0.0, 0.0], [1e4, 0.0]]))
+    array([[0.5, 0.5],
+           [0. , 1. ]])
+    """
+
+    formula, derivative = staticmethod(softmin), staticmethod(softmin_backward)
+
+
+class Softmax2d(_AlongAxis):
+    r"""Softmax over the channels at every pixel of pictures: along the third axis from behind.
+
+    Shape
+    -----
+    Input and output ``(n, C, h, w)`` or ``(C, h, w)``.
+
+    Raises
+    ------
+    ShapeError
+        If the input has another number of axes.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> nn.Softmax2d()(np.zeros((2, 1, 3)))[:, 0, 0]
+    array([0.5, 0.5])
+    """
+
+    formula, derivative = staticmethod(softmax), staticmethod(softmax_backward)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(-3)
+
+    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Apply the softmax at every pixel."""
+        self.check_input(input, (3, 4))
+        return super().forward(input)
+
+    def extra_repr(self) -> str:
+        """Nothing."""
+        return ""
 
 
 class LogSoftmax(_AlongAxis):

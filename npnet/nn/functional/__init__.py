@@ -30,6 +30,7 @@ from npnet.nn.functional.activation import (
     selu,
     silu,
     softmax,
+    softmin,
     threshold,
 )
 from npnet.nn.functional.affine import linear
@@ -50,6 +51,14 @@ from npnet.nn.functional.loss import (
 )
 from npnet.nn.functional.noise import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
 from npnet.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from npnet.nn.functional.ranking import (
+    cosine_embedding_loss,
+    gaussian_nll_loss,
+    margin_ranking_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    triplet_margin_loss,
+)
 from npnet.nn.functional.windows import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -73,6 +82,7 @@ __all__ = [
     "celu",
     "conv1d",
     "conv2d",
+    "cosine_embedding_loss",
     "cross_entropy",
     "dropout",
     "dropout1d",
@@ -80,6 +90,7 @@ __all__ = [
     "elu",
     "feature_alpha_dropout",
     "flatten",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
     "group_norm",
@@ -97,11 +108,14 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "poisson_nll_loss",
     "prelu",
@@ -114,10 +128,12 @@ __all__ = [
     "smooth_l1_loss",
     "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
     "softshrink",
     "softsign",
     "tanh",
     "tanhshrink",
     "threshold",
+    "triplet_margin_loss",
 ]

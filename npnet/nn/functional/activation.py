@@ -22,6 +22,7 @@ __all__ = [
     "selu",
     "silu",
     "softmax",
+    "softmin",
     "threshold",
 ]
 
@@ -240,6 +241,25 @@ def softmax(
     array([0.5, 0.5])
     """
     return _activation.Softmax(axis_of(input, dim, "softmax", _stacklevel - 1)).forward(
+        _as_type(input, dtype)
+    )
+
+
+def softmin(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: DTypeLike | None = None,
+) -> Array:
+    """Compute :class:`npnet.nn.Softmin`, of the input in `dtype` where one is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmin(np.array([1e4, 1e4]), dim=0).round(4)
+    array([0.5, 0.5])
+    """
+    return _activation.Softmin(axis_of(input, dim, "softmin", _stacklevel - 1)).forward(
         _as_type(input, dtype)
     )
 
