@@ -131,6 +131,14 @@ MODULES = {
         lambda: nn.Sequential(OrderedDict(head=nn.Linear(3, 2), tail=nn.ModuleList([nn.Linear(2, 1)]))),
     ],
     "Sigmoid": [lambda: nn.Sigmoid()],
+    "CosineEmbeddingLoss": [lambda: nn.CosineEmbeddingLoss(0.3, reduction="sum")],
+    "GaussianNLLLoss": [lambda: nn.GaussianNLLLoss(full=True, eps=0.1, reduction="none")],
+    "MarginRankingLoss": [lambda: nn.MarginRankingLoss(0.5, reduction="sum")],
+    "MultiLabelMarginLoss": [lambda: nn.MultiLabelMarginLoss(reduction="none")],
+    "MultiLabelSoftMarginLoss": [lambda: nn.MultiLabelSoftMarginLoss(np.ones(3, np.float32))],
+    "Softmax2d": [lambda: nn.Softmax2d()],
+    "Softmin": [lambda: nn.Softmin(1)],
+    "TripletMarginLoss": [lambda: nn.TripletMarginLoss(2.0, 1.0, 0.1, True, reduction="sum")],
     "Tanh": [lambda: nn.Tanh()],
 }
 
