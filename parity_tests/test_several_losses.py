@@ -48,3 +48,19 @@ def test_mean_and_variance_of_a_sample_are_found_by_descent() -> None:
         by_mean, _, by_var = criterion.backward()
         mean, var = mean - 0.05 * by_mean.sum(), var - 0.05 * by_var.sum()
     np.testing.assert_allclose([mean.item(), var.item()], [sample.mean(), sample.var()], rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_equal_distances_of_a_swapped_triplet_share_the_gradient_as_in_pytorch(p: float) -> None:
+    vectors = [
+        np.array([[0.0, 0.0], [1.0, 1.0]]),
+        np.array([[2.0, 0.0], [1.0, 1.0]]),
+        np.array([[1.0, 0.0]] * 2),
+    ]
+    ours = nn.TripletMarginLoss(4.0, p, 0.0, True)
+    theirs = torch.nn.TripletMarginLoss(4.0, p, 0.0, True)
+    tensors = [torch.tensor(each, requires_grad=True) for each in vectors]
+    theirs(*tensors).backward()
+    ours(*vectors)
+    for found, tensor in zip(ours.backward(), tensors, strict=True):
+        np.testing.assert_allclose(found, tensor.grad.numpy(), rtol=1e-13, atol=1e-15)

@@ -13,7 +13,12 @@ from npnet.training.schema import flag, number, one_of, setting, several, whole
 
 __all__ = ["CNN", "MLP", "MODELS", "Model", "Recurrent"]
 
-ACTIVATIONS = ("ReLU", "LeakyReLU", "Sigmoid", "Tanh")
+ACTIVATIONS = (
+    *("ReLU", "LeakyReLU", "PReLU", "ReLU6", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish"),
+    *("Sigmoid", "LogSigmoid", "Tanh", "Softplus", "Softsign", "Hardsigmoid", "Hardswish", "Hardtanh"),
+    *("Hardshrink", "Softshrink", "Tanhshrink"),
+)
+"""The elementwise classes of :mod:`npnet.nn` that need no argument; each is made with its defaults."""
 
 
 class Model(Protocol):
@@ -47,8 +52,8 @@ class MLP:
     ----------
     hidden : tuple of int
         Sizes of the hidden layers; empty for softmax regression.
-    activation : {"ReLU", "LeakyReLU", "Sigmoid", "Tanh"}
-        A class of :mod:`npnet.nn`.
+    activation : str
+        One of :data:`ACTIVATIONS`, a class of :mod:`npnet.nn`.
     batch_norm : bool
         Whether every hidden layer is normalised before its activation.
     dropout : float
@@ -201,8 +206,8 @@ class CNN:
         Whether the head sees the mean of each channel only, wherever in the picture something is.
     hidden : tuple of int
         Sizes of the head's hidden layers.
-    activation : {"ReLU", "LeakyReLU", "Sigmoid", "Tanh"}
-        A class of :mod:`npnet.nn`.
+    activation : str
+        One of :data:`ACTIVATIONS`, a class of :mod:`npnet.nn`.
     batch_norm : bool
         Whether every layer but the last is normalised before its activation; it then has no bias, see
         :meth:`MLP.build`.

@@ -16,6 +16,7 @@ from npnet._version import __version__
 from npnet.backend import Array
 from npnet.errors import UnsupportedError
 from npnet.nn.context import no_grad
+from npnet.training.onnx_activations import ACTIVATIONS
 
 __all__ = ["INPUT", "OPSET", "OUTPUT", "onnx_graph"]
 
@@ -126,8 +127,12 @@ class _Graph:
 
     def constant(self, name: str, values: Any, dtype: str = "float32") -> str:
         """Add an array under the name that it has in ``state_dict``."""
-        self.constants[name] = np.ascontiguousarray(np.asarray(backend.to_host(values)), dtype=dtype)
+        self.constants[name] = np.asarray(backend.to_host(values), dtype=dtype).copy(order="C")
         return name
+
+    def number(self, value: float) -> str:
+        """Add a number, once; returns its name."""
+        return self.constant(f"number_{float(value)}", np.asarray(value))
 
 
 def _join(name: str, key: str) -> str:
@@ -218,16 +223,6 @@ def _nothing(graph: _Graph, module: Any, name: str, x: str) -> str:
     return x
 
 
-def _elementwise(op: str, **attributes: str) -> Callable[[_Graph, Any, str, str], str]:
-    """An operator whose attributes are the module's."""
-
-    def add(graph: _Graph, module: Any, name: str, x: str) -> str:
-        options: dict[str, Any] = {key: float(getattr(module, held)) for key, held in attributes.items()}
-        return graph.node(op, [x], **options)
-
-    return add
-
-
 GATES = {"RNN": (0,), "LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
 """PyTorch's gates in the order of ONNX: i f g o as i o f c, and r z n as z r h."""
 
@@ -287,11 +282,7 @@ LAYERS: Mapping[str, Callable[[_Graph, Any, str, str], str]] = {
     "AvgPool2d": _pool,
     "Flatten": _flatten,
     "Forecaster": _forecaster,
-    "ReLU": _elementwise("Relu"),
-    "LeakyReLU": _elementwise("LeakyRelu", alpha="negative_slope"),
-    "ELU": _elementwise("Elu", alpha="alpha"),
-    "Sigmoid": _elementwise("Sigmoid"),
-    "Tanh": _elementwise("Tanh"),
+    **ACTIVATIONS,
     **dict.fromkeys(
         (
             "Identity",

@@ -157,7 +157,8 @@ def triplets(draw: st.DrawFn) -> Case:
             },
         )
     )
-    return joined(draw, arguments, (shape,) * 3, None)
+    # of equal distances, rounding would say which is smaller
+    return joined(draw, arguments, (shape,) * 3, None, ("normal", "shifted", "extreme"))
 
 
 @st.composite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import json
 import sys
 
@@ -17,8 +17,9 @@ import npnet
 from npnet import cli, nn
 from npnet.data import Dataset, features_from_state
 from npnet.errors import UnsupportedError
+from npnet.nn.activation.base import Elementwise
 from npnet.training import RunFolder, load_predictor, load_recipe, objective_from_state, run_recipe
-from npnet.training.model import CNN, MLP
+from npnet.training.model import ACTIVATIONS, CNN, MLP
 from npnet.training.onnx_graph import LAYERS, OPSET, onnx_graph
 from torchref import to_torch
 
@@ -175,9 +176,54 @@ def test_forecasters(recurrent, layers):
     assert_near(evaluated(onnx_graph(model, (11, 3), {}), x), model(x))
 
 
-def test_every_activation_of_a_recipe_has_a_form():
-    model = importlib.import_module("npnet.training.model")
-    assert set(model.ACTIVATIONS) <= set(LAYERS)
+BENT = np.concatenate([np.linspace(-8.0, 8.0, 161), [-1e4, -30.0, 25.0, 1e4]]).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_of_a_recipe(name):
+    """As PyTorch has it too, alone and within the networks that a recipe builds."""
+    alone = nn.Sequential(getattr(nn, name)())
+    assert_near(evaluated(onnx_graph(alone, (1,), {}), BENT[:, None]), alone(BENT[:, None]))
+    for table, shape in (
+        (MLP(hidden=(5, 4), activation=name, batch_norm=True), (3,)),
+        (CNN(channels=(3,), hidden=(4,), activation=name), (2, 6, 6)),
+    ):
+        model = drawn(table.build(shape, 2))
+        assert sum(type(layer).__name__ == name for layer in model) == 2
+        x = np.random.default_rng(1).normal(size=(6, *shape)).astype(np.float32)
+        assert_near(evaluated(onnx_graph(model, shape, {}), x), model(x))
+        assert_near(to_torch(model)(torch.from_numpy(x)).detach().numpy(), model(x))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.CELU(0.5),
+        nn.ELU(2.0),
+        nn.GELU("tanh"),
+        nn.Hardshrink(1.5),
+        nn.Hardtanh(-2.0, 0.5),
+        nn.LeakyReLU(0.3),
+        nn.PReLU(init=-0.2),
+        nn.Softplus(3.0),
+        nn.Softshrink(1.5),
+        nn.Threshold(0.7, -3.0),
+    ],
+    ids=repr,
+)
+def test_options_of_activations(layer):
+    assert_near(evaluated(onnx_graph(layer, (1,), {}), BENT[:, None]), layer(BENT[:, None]))
+
+
+def test_recipes_offer_every_elementwise_activation_that_needs_no_argument():
+    made = set()
+    for name in nn.__all__:
+        cls = getattr(nn, name)
+        if isinstance(cls, type) and issubclass(cls, (Elementwise, nn.PReLU)):
+            needed = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+            made |= set() if needed else {name}
+    assert set(ACTIVATIONS) == made
+    assert set(ACTIVATIONS) <= set(LAYERS)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +234,8 @@ def test_every_activation_of_a_recipe_has_a_form():
         (nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"), "padding_mode='reflect'"),
         (nn.Flatten(0), "only what keeps the first axis"),
         (nn.AvgPool2d(2, divisor_override=3), "options that ONNX has not"),
+        (nn.PReLU(3), "one slope for all channels can"),
+        (nn.Softplus(1.0, 5.0), "its threshold is below 15"),
     ],
 )
 def test_what_has_no_form_is_refused(model, message):

@@ -317,17 +317,17 @@ class TripletMarginLoss(_Comparison):
 
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Any:
         """Compute the gradients by anchor, positive and negative."""
-        excess, near, far, (other, d_other) = self.saved()
+        excess, (near, d_near), (far, d_far), (other, d_other) = self.saved()
         seed = self._seed(grad_output, excess.shape[:-1], excess.size, excess)
         if not input_grad:
             return None
         slope = (excess >= 0) * (excess.dtype.type(seed) if np.ndim(seed) == 0 else seed[..., None])
-        by_near = slope * distance_backward(*near, self.p)
-        by_far = slope * distance_backward(*far, self.p)
+        by_near = slope * distance_backward(near, d_near, self.p)
+        by_far = slope * distance_backward(far, d_far, self.p)
         if d_other is None:
             return by_near - by_far, -by_near, by_far
         half = excess.dtype.type(0.5)
-        part = (far[1] < d_other) + half * (far[1] == d_other)  # of d(a, n) in the smaller of the two
+        part = (d_far < d_other) + half * (d_far == d_other)  # of d(a, n) in the smaller of the two
         by_far, by_other = part * by_far, (1 - part) * slope * distance_backward(other, d_other, self.p)
         return by_near - by_far, -by_near - by_other, by_far + by_other
 
