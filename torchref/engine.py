@@ -71,6 +71,7 @@ class TorchEngine(Engine):
             options["fused"] = True
         self.optimizer = getattr(optim, kind)(self.model.parameters(), **options)
         self.schedule = self.make_schedule(optim.lr_scheduler)
+        self.averaging = self.make_averaging(optim.swa_utils)
         chosen = recipe.regularization.penalty
         self._penalty = None if chosen is None else getattr(penalties, chosen.kind)(**chosen.options)
         self._penalized = [] if self._penalty is None else self._penalty.select(self.model)
@@ -105,12 +106,16 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def evaluate(self, part: str) -> Evaluation:
         """Look at a part in evaluation mode."""
-        rows = self.task.rows[part]
-        self.model.eval()
+        rows, judged = self.task.rows[part], self.judged
+        judged.eval()
         blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
-        outputs = torch.cat([self.model(self._batch(block)[0]) for block in blocks])
+        outputs = torch.cat([judged(self.inputs(block)) for block in blocks])
         loss = self.criterion(outputs, self._target(rows))
         return Evaluation(loss.item(), outputs.numpy())
+
+    def inputs(self, rows: Array) -> Tensor:
+        """Some rows as the network takes them."""
+        return self._batch(rows)[0]
 
     @torch.inference_mode()
     def penalty(self) -> float:
@@ -124,22 +129,25 @@ class TorchEngine(Engine):
             for name, parameter in self.model.named_parameters()
         }
 
-    def state_dict(self) -> dict[str, Array]:
+    def state_dict(self, *, judged: bool = False) -> dict[str, Array]:
         """Weights and buffers, as copies on the host."""
-        state: dict[str, Array] = to_arrays(self.model.state_dict())
+        state: dict[str, Array] = to_arrays((self.judged if judged else self.model).state_dict())
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(to_tensors(state_dict))
+        if self.judged is not self.model:
+            self.judged.load_state_dict(to_tensors(state_dict))
 
     def training_state(self) -> dict[str, Any]:
-        """Weights, optimizer, schedule, and where PyTorch's generator stands, which draws its dropout."""
+        """Weights, optimizer, schedule, average, and where PyTorch's generator stands, which drops."""
         return {
             "model": to_views(self.model.state_dict()),
             "optimizer": to_views(self.optimizer.state_dict()),
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
             "generator": torch.get_rng_state().numpy(),
+            **({} if self.averaging is None else {"averaging": to_views(self.averaging.state_dict())}),
         }
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
@@ -148,6 +156,8 @@ class TorchEngine(Engine):
         self.optimizer.load_state_dict(to_tensors(state["optimizer"]))
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
+        if self.averaging is not None:
+            self.averaging.load_state_dict(to_tensors(state["averaging"]))
         self.optimizer._opt_called = True  # else the schedule warns that it steps before the optimizer
         torch.set_rng_state(torch.from_numpy(state["generator"].copy()))
 

@@ -126,7 +126,8 @@ class StopEarly(Callback):
 class KeepWeights(Callback):
     """Keep the weights of the best epoch, or of the last one, and put them back at the end.
 
-    An epoch that did not end (an error, Ctrl-C) is not kept.
+    Where weights are averaged, these are the averages.  An epoch that did not end (an error, Ctrl-C) is not
+    kept.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ class KeepWeights(Callback):
         trainer.engine.load_state_dict(self.weights)
 
     def _keep(self, trainer: Trainer) -> None:
-        self.weights, self.epoch = trainer.engine.state_dict(), trainer.epoch
+        self.weights, self.epoch = trainer.engine.state_dict(judged=True), trainer.epoch
 
     def state_dict(self) -> dict[str, Any]:
         """The weights that are kept, and their epoch."""

@@ -19,6 +19,7 @@ import numpy as np
 
 import npnet.data
 from npnet._version import __version__
+from npnet.backend import Array
 from npnet.data import Dataset, Split
 from npnet.errors import ArgumentError, NonFiniteError
 from npnet.random import STREAMS, copy_streams, manual_seed, stream, using_streams
@@ -225,7 +226,7 @@ class _Comparison:
             furthest = agreement.compare_step(
                 (losses[0], losses[1]),
                 (engines[0].gradients(), engines[1].gradients()),
-                (engines[0].state_dict(), engines[1].state_dict()),
+                (_weights(engines[0]), _weights(engines[1])),
                 moment,
                 (engines[0].lr, engines[1].lr),
             )
@@ -303,6 +304,11 @@ class _Comparison:
             )
         folder.write_json("compare.json", summary)
         return summary
+
+
+def _weights(engine: Engine) -> dict[str, Array]:
+    """Weights and buffers, and their averages."""
+    return engine.state_dict() | engine.averages()
 
 
 def _note(summary: Mapping[str, Any]) -> str:

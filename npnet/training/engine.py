@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 from npnet.backend import Array
+from npnet.training.averaging import Averaging
 from npnet.training.task import Task
 
 __all__ = ["Engine", "Evaluation", "Step"]
@@ -65,10 +66,14 @@ class Engine(ABC):
 
     Attributes
     ----------
+    model : object
+        What is trained.
     optimizer : object
         With ``param_groups`` as PyTorch has them.
     schedule : object or None
         Made by :meth:`make_schedule`.
+    averaging : Averaging or None
+        Made by :meth:`make_averaging`.
     device : str
         Where it computes, for people.
     """
@@ -76,8 +81,10 @@ class Engine(ABC):
     name: ClassVar[str]
     """What ``--backend`` calls it."""
 
+    model: Any
     optimizer: Any
     schedule: Any
+    averaging: Averaging | None
     device: str
     about_data: str = ""
     """Where the data lie, for people, where there was something to choose."""
@@ -94,7 +101,14 @@ class Engine(ABC):
 
     @abstractmethod
     def evaluate(self, part: str) -> Evaluation:
-        """Look at a part in evaluation mode, with nothing kept for a backward pass."""
+        """Look at a part with the network :attr:`judged`, in evaluation mode.
+
+        Nothing is kept for a backward pass.
+        """
+
+    @abstractmethod
+    def inputs(self, rows: Array) -> Any:
+        """Some rows as the network takes them, not augmented."""
 
     @abstractmethod
     def penalty(self) -> float:
@@ -108,18 +122,22 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def state_dict(self) -> dict[str, Array]:
-        """Weights and buffers under PyTorch's keys, as copies on the host."""
+    def state_dict(self, *, judged: bool = False) -> dict[str, Array]:
+        """Weights and buffers under PyTorch's keys, as copies on the host.
+
+        Those of the network that is trained; or, if asked for, of the one that is :attr:`judged`.
+        """
 
     @abstractmethod
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
-        """Put weights and buffers back, in place."""
+        """Put weights and buffers back, in place: into the network that is trained, and the one judged."""
 
     @abstractmethod
     def training_state(self) -> dict[str, Any]:
         """Everything of the engine that the next step depends on: ``model``, ``optimizer``, ``schedule``.
 
-        Numbers, texts, lists, dicts, and arrays on the host, which are views where they can be.
+        With averaging also ``averaging``, the average.  Numbers, texts, lists, dicts, and arrays on the host,
+        which are views where they can be.
         """
 
     @abstractmethod
@@ -149,14 +167,45 @@ class Engine(ABC):
             follows = {"mode": self.task.recipe.training.mode}
         return getattr(schedules, chosen.kind)(self.optimizer, **chosen.options, **follows)
 
+    def make_averaging(self, swa_utils: ModuleType) -> Averaging | None:
+        """The recipe's average of :attr:`model`; None without one.
+
+        Parameters
+        ----------
+        swa_utils : module
+            :mod:`npnet.optim.swa_utils`, or the module of the same names in another library.
+        """
+        chosen = self.task.recipe.training.averaging
+        return None if chosen is None else Averaging(chosen, self.model, self.optimizer, swa_utils)
+
+    @property
+    def judged(self) -> Any:
+        """The network that is evaluated, kept and tested: the average, once there is one."""
+        return self.averaging.model.module if self.averaging and self.averaging.begun else self.model
+
+    def averages(self) -> dict[str, Array]:
+        """The averaged weights and buffers, as copies on the host; none as long as there is no average."""
+        if self.judged is self.model:
+            return {}
+        return {f"average of {name}": array for name, array in self.state_dict(judged=True).items()}
+
     def after_batch(self) -> None:
-        """Step a schedule that goes by batches."""
-        chosen = self.task.recipe.scheduler
-        if chosen is not None and chosen.kind in EVERY_BATCH:
+        """Step a schedule that goes by batches, and average what goes by batches."""
+        chosen, averaging = self.task.recipe.scheduler, self.averaging
+        if chosen is not None and chosen.kind in EVERY_BATCH and not (averaging and averaging.anneals):
             self.schedule.step()
+        if averaging is not None:
+            averaging.after_batch(self.model)
+
+    def end_epoch(self) -> None:
+        """The last step of an epoch is taken, and nothing of it evaluated: average what goes by epochs."""
+        if self.averaging is not None:
+            self.averaging.end_epoch(self.model, map(self.inputs, self.task.statistics_batches()))
 
     def after_epoch(self, metrics: Mapping[str, float]) -> None:
         """Step a schedule that goes by epochs."""
+        if self.averaging is not None and self.averaging.after_epoch():
+            return
         chosen = self.task.recipe.scheduler
         if chosen is None or chosen.kind in EVERY_BATCH:
             return

@@ -63,6 +63,7 @@ class NumpyEngine(Engine):
             self.model.parameters(), **recipe.optimizer.options
         )
         self.schedule = self.make_schedule(optim.lr_scheduler)
+        self.averaging = self.make_averaging(optim.swa_utils)
         self._memory = backend.memory_info(self.device)  # with the data and the model in it, and no batch
         chosen = recipe.regularization.penalty
         self._penalty = None if chosen is None else getattr(regularization, chosen.kind)(**chosen.options)
@@ -106,14 +107,18 @@ class NumpyEngine(Engine):
 
     def evaluate(self, part: str) -> Evaluation:
         """Look at a part in evaluation mode."""
-        rows = self.task.rows[part]
-        self.model.eval()
+        rows, judged = self.task.rows[part], self.judged
+        judged.eval()
         with no_grad():
             blocks = [rows[start : start + EVALUATION_ROWS] for start in range(0, len(rows), EVALUATION_ROWS)]
-            outputs = np.concatenate([self.model(self._batch(block)[0]) for block in blocks])
+            outputs = np.concatenate([judged(self.inputs(block)) for block in blocks])
             target = backend.to_device(self.task.targets_as(self._dtype.name)[rows], self.device)
             loss = self.criterion(outputs, target)
         return Evaluation(float(loss), backend.to_host(outputs))
+
+    def inputs(self, rows: Array) -> Array:
+        """Some rows as the network takes them."""
+        return self._batch(rows)[0]
 
     def penalty(self) -> float:
         """The value of the penalty now; 0 without one."""
@@ -126,16 +131,19 @@ class NumpyEngine(Engine):
             for name, parameter in self.model.named_parameters()
         }
 
-    def state_dict(self) -> dict[str, Array]:
+    def state_dict(self, *, judged: bool = False) -> dict[str, Array]:
         """Weights and buffers, as copies on the host."""
-        return {name: np.array(backend.to_host(array)) for name, array in self.model.state_dict().items()}
+        state = (self.judged if judged else self.model).state_dict()
+        return {name: np.array(backend.to_host(array)) for name, array in state.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Put weights and buffers back, in place."""
         self.model.load_state_dict(state_dict)
+        if self.judged is not self.model:
+            self.judged.load_state_dict(state_dict)
 
     def training_state(self) -> dict[str, Any]:
-        """Weights, optimizer and schedule; on a CPU the arrays are the very ones that train."""
+        """Weights, optimizer, schedule and average; on a CPU the arrays are the very ones that train."""
         optimizer = self.optimizer.state_dict()
         # The numbers as they are: state_dict() rounds them as PyTorch does, a count of steps beyond 2**24.
         exact = self.optimizer.state.values()
@@ -144,6 +152,7 @@ class NumpyEngine(Engine):
             "model": _on_host(self.model.state_dict()),
             "optimizer": _on_host(optimizer),
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            **({} if self.averaging is None else {"averaging": _on_host(self.averaging.state_dict())}),
         }
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
@@ -152,6 +161,8 @@ class NumpyEngine(Engine):
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
+        if self.averaging is not None:
+            self.averaging.load_state_dict(state["averaging"])
 
     def _batch(self, rows: Array, *, training: bool = False) -> tuple[Array, Array]:
         """Inputs and targets of some rows, on the device and in the dtype of the model."""

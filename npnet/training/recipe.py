@@ -18,6 +18,7 @@ from typing import Any, Literal
 from npnet import data, optim, regularization
 from npnet.errors import ArgumentError, RecipeError
 from npnet.nn.parameter import Parameter
+from npnet.training.averaging import AVERAGES, Average
 from npnet.training.model import MODELS, Model, Recurrent
 from npnet.training.objective import LOSSES, Classification, Objective, objective_class
 from npnet.training.schema import (
@@ -230,6 +231,8 @@ class TrainingSettings:
         weights, may depend on their number.
     checkpoint_seconds : float
         Within an epoch there is a checkpoint after so many seconds; 0 writes one after every step.
+    averaging : EMA or SWA, optional
+        Averages of the weights along the training, see :mod:`npnet.training.averaging`.
     """
 
     epochs: int = setting(whole(1))
@@ -243,8 +246,14 @@ class TrainingSettings:
     bptt: int | None = setting(optional(whole(1)), None)
     threads: int | None = setting(optional(whole(1)), None)
     checkpoint_seconds: float = setting(number(0.0), 60.0)
+    averaging: Average | None = setting(optional(variant(AVERAGES)), None)
 
     def __post_init__(self) -> None:
+        if self.averaging is not None and self.averaging.start_from_epoch >= self.epochs:
+            raise RecipeError(
+                f"training.averaging starts after epoch {self.averaging.start_from_epoch} of {self.epochs}: "
+                "there is nothing to average; take a smaller training.averaging.start_from_epoch"
+            )
         one_of(*self.objective.columns())("training.monitor", self.monitor)
 
     @property

@@ -22,6 +22,7 @@ from npnet.data import (
     stratified_split,
 )
 from npnet.errors import RecipeError, ShapeError
+from npnet.random import Generator
 from npnet.regularization import Augmentation, Compose
 from npnet.training.forecaster import Forecaster
 from npnet.training.objective import Classification, Objective, objective_class
@@ -127,6 +128,15 @@ class Task:
             drop_last=self.recipe.training.drop_last,
         )
         return (rows for (rows,) in loader)
+
+    def statistics_batches(self) -> Iterator[Array]:
+        """One pass in an order that is always the same and draws from no stream, to measure statistics on.
+
+        Batches are as many and as large as in training.
+        """
+        train, size = self.rows["train"], self.batch_size
+        order = Generator(self.recipe.seed).randperm(len(train))
+        return (train[order[start : start + size]] for start in range(0, self.steps_per_epoch * size, size))
 
 
 def splits(recipe: Recipe, dataset: Dataset) -> list[Split]:

@@ -234,6 +234,7 @@ class Trainer:
             yield step
             if self.should_pause:
                 return
+        engine.end_epoch()
         measured = {"epoch": self.epoch, "train_loss": running.loss}
         measured[f"train_{task.objective.measures[0].name}"] = running.measure
         measured |= self._validate()

@@ -27,6 +27,11 @@ STORIES = {
     ],
     "one-cycle": ["scheduler=OneCycleLR", "scheduler.max_lr=0.05", "training.checkpoint_seconds=0"],
     "few checkpoints": ["optimizer=RMSprop", "optimizer.momentum=0.9", "training.epochs=12"],
+    "moving average": ["training.averaging.kind=ema", "training.checkpoint_seconds=0"],
+    "average of epochs": [
+        "training.averaging={kind = 'swa', start_from_epoch = 2, swa_lr = 0.01, anneal_epochs = 2}",
+        "training.checkpoint_seconds=0.01",
+    ],
     "folds": ["data.test=none", "data.folds=2", "training.epochs=3", "training.checkpoint_seconds=0.01"],
 }
 
