@@ -156,7 +156,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "buffers are not compared",
         COMPARISON,
-        "(engines[0].state_dict(), engines[1].state_dict()),",
+        "(_weights(engines[0]), _weights(engines[1])),",
         "({}, {}),",
         f"{COMPARED}::test_a_mistake_is_named_with_its_step",
     ),
