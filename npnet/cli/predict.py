@@ -21,7 +21,7 @@ def predict(
         typer.Argument(
             metavar="ROWS",
             help="A CSV table with the columns that the run was trained on; or pictures: an IDX file, an "
-            ".npz archive, a folder of PNG files.",
+            ".npz archive, a folder of PNG or JPEG files.",
         ),
     ],
     out: Annotated[

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from npnet.data import digits, galaxies, galaxy_images, series, small_tables
 from npnet.data.dataset import Dataset
+from npnet.data.labelled_pictures import holds_labelled_pictures, load_labelled_pictures
 from npnet.data.registry import entry
 from npnet.data.rows import TableFormat
 from npnet.errors import ArgumentError, UnsupportedError
@@ -33,6 +34,9 @@ BUILT_IN: Mapping[str, Callable[[], Dataset]] = {
 }
 """Those that come with scikit-learn."""
 
+
+PICTURES = ("galaxy-images", "mnist", "fashion-mnist")
+"""Those in whose place a folder of pictures with their classes is taken."""
 
 FORMATS: Mapping[str, TableFormat] = {
     "galaxies": galaxies.TABLE_2_FORMAT,
@@ -62,7 +66,7 @@ def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset
     data : str or Path, optional
         The folder of its files, or its file.  Without it they are looked for in the folder that
         ``NPNET_DATA`` names, in ``data/`` of a checkout and in the user's cache; ``galaxies`` that is found
-        nowhere is simulated.
+        nowhere is simulated.  In place of pictures, a folder of files and ``labels.csv`` is taken too.
     seed : int, default 0
         Of the simulator.
 
@@ -85,6 +89,8 @@ def load(name: str, *, data: str | Path | None = None, seed: int = 0) -> Dataset
     'scikit-learn'
     """
     known = entry(name).name
+    if known in PICTURES and data is not None and holds_labelled_pictures(data):
+        return load_labelled_pictures(known, data)
     if known in WITH_FILES:
         return WITH_FILES[known](data, seed)
     if known not in BUILT_IN:

@@ -1,4 +1,4 @@
-"""Pictures to predict: an IDX file, an archive of arrays, or a folder of PNG files."""
+"""Pictures to predict: an IDX file, an archive of arrays, or a folder of PNG and JPEG files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from npnet.errors import DataError, DataMissingError
 if TYPE_CHECKING:
     from npnet.backend import Array
 
-__all__ = ["read_pictures"]
+__all__ = ["FORMATS", "LABELS", "facts_of", "read_picture", "read_pictures"]
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""By the ending of a file's name, in either case."""
 
 NAMES = ("objid", "identifiers")
 """Arrays of an archive that name its pictures."""
@@ -24,8 +27,13 @@ NAMES = ("objid", "identifiers")
 MODES = {2: "L", 3: "RGB"}
 """Pillow's word for grey and for colour, by the axes of a picture."""
 
+LABELS = "labels.csv"
+"""Beside pictures, the table of their classes; nothing to predict."""
+
+GREY = ("1", "L")
+
 TAKEN = ("1", "L", "P", "RGB")
-"""Kinds of PNG that become grey or colour without a decision: no transparency, no 16 bits."""
+"""Kinds of picture that become grey or colour without a decision: no transparency, no 16 bits."""
 
 
 def read_pictures(path: str | Path, shape: tuple[int, ...]) -> Rows:
@@ -34,8 +42,8 @@ def read_pictures(path: str | Path, shape: tuple[int, ...]) -> Rows:
     Parameters
     ----------
     path : str or Path
-        An IDX file, gzipped or not; an ``.npz`` archive with an array ``images``; or a folder of PNG files,
-        taken in the order of their names.
+        An IDX file, gzipped or not; an ``.npz`` archive with an array ``images``; or a folder of PNG or JPEG
+        files, taken in the order of their names.
     shape : tuple of int
         ``(H, W)``, or ``(H, W, 3)``: that of the pictures that were trained on.
 
@@ -84,12 +92,16 @@ def _names(path: Path, count: int) -> dict[str, Array]:
 
 
 def _folder(path: Path, shape: tuple[int, ...]) -> Rows:
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    if not any(file.suffix.lower() == ".png" for file in files):
-        raise DataError(f"{path}: a folder without PNG files")
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if file.is_file() and not file.name.startswith(".") and file.name != LABELS
+    )
+    if not any(file.suffix.lower() in FORMATS for file in files):
+        raise DataError(f"{path}: a folder without PNG or JPEG files")
     pictures, problems = [], []
     for file in files:
-        picture, problem = _png(file, shape)
+        picture, problem = read_picture(file, shape)
         problems.append(problem)
         if picture is not None:
             pictures.append(picture)
@@ -102,22 +114,48 @@ def _folder(path: Path, shape: tuple[int, ...]) -> Rows:
     )
 
 
-def _png(file: Path, shape: tuple[int, ...]) -> tuple[Any, str]:
-    """One picture as uint8, or what is wrong with it; its size is looked at before it is unpacked."""
+def read_picture(file: Path, shape: tuple[int, ...]) -> tuple[Any, str]:
+    """One picture as uint8, or what is wrong with it; its size is looked at before it is unpacked.
+
+    Parameters
+    ----------
+    file : Path
+        A PNG or JPEG file.
+    shape : tuple of int
+        ``(H, W)`` for grey, ``(H, W, 3)`` for colour.
+    """
     from PIL import Image
 
-    if file.suffix.lower() != ".png":
-        return None, "no PNG file"
+    if file.suffix.lower() not in FORMATS:
+        return None, "no PNG or JPEG file"
     height, width = shape[:2]
     try:
-        with Image.open(file, formats=["PNG"]) as image:
+        with Image.open(file, formats=[FORMATS[file.suffix.lower()]]) as image:
             if image.size != (width, height):
                 return None, f"{image.size[0]} x {image.size[1]} pixels; {width} x {height} are needed"
             if image.mode not in TAKEN or "transparency" in image.info:
                 return (
                     None,
-                    f"a PNG of the kind {image.mode}, transparent or of more than 8 bits; grey or colour",
+                    f"a {image.format} of the kind {image.mode}, transparent or of more than 8 bits; grey or "
+                    "colour",
                 )
             return np.asarray(image.convert(MODES[len(shape)])), ""
     except Exception as error:
-        return None, f"not a readable PNG file ({error})"
+        return None, f"not a readable {FORMATS[file.suffix.lower()]} file ({error})"
+
+
+def facts_of(file: Path) -> tuple[tuple[int, int], bool]:
+    """Height and width of a picture, and whether it is in colour.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(file, formats=[FORMATS[file.suffix.lower()]]) as image:
+            return (image.height, image.width), image.mode not in GREY
+    except Exception as error:
+        raise DataError(f"{file}: not a readable {FORMATS[file.suffix.lower()]} file ({error})") from error

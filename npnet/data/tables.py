@@ -26,7 +26,9 @@ SHOWN = 8
 """So many columns are named where none is near the one that is wanted."""
 
 
-def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str = ",") -> pd.DataFrame:
+def read_csv(
+    path: str | Path, columns: Sequence[str] | None, *, separator: str = ",", as_text: bool = False
+) -> pd.DataFrame:
     r"""Read the named columns of a CSV file, gzipped or not, with its header in either case.
 
     Parameters
@@ -37,6 +39,8 @@ def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str 
         The columns that it must have; others are left out.  None takes all, in the file's order.
     separator : str, keyword-only, default ","
         What stands between two cells.
+    as_text : bool, keyword-only, default False
+        Leave cells as they are written, so that "007" stays that; only empty ones are missing.
 
     Returns
     -------
@@ -78,6 +82,7 @@ def read_csv(path: str | Path, columns: Sequence[str] | None, *, separator: str 
                 index_col=False,
                 low_memory=False,
                 skipinitialspace=True,
+                **({"dtype": str, "keep_default_na": False, "na_values": [""]} if as_text else {}),
             )
     except FileNotFoundError as error:
         raise DataMissingError(f"{path}: no such file") from error

@@ -122,6 +122,7 @@ def test_a_folder_of_png_files(tmp_path):
     Image.fromarray(np.zeros((4, 5, 4), np.uint8)).save(tmp_path / "d.png")
     (tmp_path / "e.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
     (tmp_path / "f.txt").write_text("notes")
+    (tmp_path / "labels.csv").write_text("file,class\\nb,spiral\\n")
     Image.fromarray(np.full((4, 5, 3), 9, np.uint8)).save(tmp_path / "g.png")
     whole = (tmp_path / "a.PNG").read_bytes()
     (tmp_path / "h.png").write_bytes(whole[: len(whole) // 2])
@@ -130,7 +131,7 @@ def test_a_folder_of_png_files(tmp_path):
     assert problems["c.png"] == "4 x 5 pixels; 5 x 4 are needed"
     assert problems["d.png"].startswith("a PNG of the kind RGBA")
     assert problems["e.png"].startswith("not a readable PNG file")
-    assert problems["f.txt"] == "no PNG file"
+    assert problems["f.txt"] == "no PNG or JPEG file"
     assert problems["h.png"].startswith("not a readable PNG file")
     assert [name for name in rows.places if not problems[name]] == ["a.PNG", "b.png", "g.png"]
     np.testing.assert_array_equal(rows.inputs[:2], GREY)
@@ -144,5 +145,5 @@ def test_a_folder_of_colour(tmp_path):
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(DataError, match="a folder without PNG files"):
+    with pytest.raises(DataError, match="a folder without PNG or JPEG files"):
         read_pictures(tmp_path, (4, 5))
