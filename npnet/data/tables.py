@@ -82,7 +82,9 @@ def read_csv(
                 index_col=False,
                 low_memory=False,
                 skipinitialspace=True,
-                **({"dtype": str, "keep_default_na": False, "na_values": [""]} if as_text else {}),
+                dtype=str if as_text else None,
+                keep_default_na=not as_text,  # else a class that is called NA would be missing
+                na_values=[""],
             )
     except FileNotFoundError as error:
         raise DataMissingError(f"{path}: no such file") from error
