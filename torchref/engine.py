@@ -41,7 +41,7 @@ class TorchEngine(Engine):
 
     Examples
     --------
-    >>> from npnet.training.recipe import load_recipe
+    >>> from npnet.training import load_recipe
     >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 1])
     >>> rows = {"train": np.arange(4), "validation": np.arange(2), "test": np.arange(0)}
     >>> recipe = load_recipe("digits", ["scheduler=none"])

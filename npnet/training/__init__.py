@@ -25,7 +25,8 @@ from npnet.training.objective import (
     objective_from_state,
 )
 from npnet.training.predictor import Predictor, evaluate_run, load_predictor
-from npnet.training.recipe import Recipe, load_recipe, recipe_names
+from npnet.training.recipe import Recipe
+from npnet.training.recipe_files import load_recipe, recipe_names
 from npnet.training.record import Run, read_run
 from npnet.training.run import RunFolder, load_weights
 from npnet.training.task import Task, make_task, splits

@@ -9,24 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import npnet.data
 from npnet import backend
 from npnet.data import Dataset, Split
 from npnet.errors import ArgumentError, NonFiniteError, OutputError
 from npnet.random import manual_seed
-from npnet.training import figures, forecast, mistakes_figure
 from npnet.training.autosave import Autosave
 from npnet.training.callbacks import Callback, recipe_callbacks
 from npnet.training.engine import Engine
 from npnet.training.interruption import Interrupted, PauseOnSignal
 from npnet.training.numpy_engine import NumpyEngine
-from npnet.training.objective import Classification
-from npnet.training.recipe import Recipe, load_recipe
+from npnet.training.recipe import Recipe
+from npnet.training.recipe_files import load_recipe
 from npnet.training.record import Run, read_run, resume_command
 from npnet.training.resume import facts_of, go_on, versions_of
 from npnet.training.run import RECIPE, RunFolder
+from npnet.training.run_figures import RunFigures
 from npnet.training.seen import Seen, over_folds
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
@@ -218,6 +216,11 @@ class _Experiment:
         """What to do."""
         return self.origin.recipe
 
+    @property
+    def figures(self) -> RunFigures:
+        """What draws them."""
+        return RunFigures(self.recipe, self.dataset, self.origin.backend)
+
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
         folder.write_recipe(self.recipe)
@@ -245,7 +248,7 @@ class _Experiment:
             "test": test,
             "seconds": seconds,
         }
-        self._draw_test(folder, Seen.together(tests), f"{len(folds)} folds", test)
+        self.figures.test(folder, Seen.together(tests), f"{len(folds)} folds", test)
         folder.write_summary(summary)
         return summary
 
@@ -296,11 +299,11 @@ class _Experiment:
             "total": time.perf_counter() - began + earlier,
         }
         if not paused:  # whoever presses Ctrl-C does not wait for pictures
-            self._draw_curves(folder, trainer, keep.epoch, which)
+            self.figures.curves(folder, trainer, keep.epoch, which)
         if "test" in seen:
-            self._draw_test(folder, seen["test"], which, summary["test"])
+            self.figures.test(folder, seen["test"], which, summary["test"])
             if self.dataset.season is not None:
-                summary["references"] = self._compare_forecasts(folder, seen["test"], features.horizon, which)
+                summary["references"] = self.figures.forecasts(folder, seen["test"], features.horizon, which)
         folder.write_summary(summary)
         if failure is not None:
             kept = f"weights of epoch {keep.epoch}" if keep.epoch else "initial weights"
@@ -332,69 +335,6 @@ class _Experiment:
             },
             "versions": versions_of(self.origin.backend),
         }
-
-    def _title(self, which: str) -> str:
-        simulated = " (simulated data)" if self.dataset.simulated else ""
-        return f"{self.recipe.name}{simulated} on {self.origin.backend}{which and ', ' + which}"
-
-    def _note(self) -> str:
-        data = self.dataset
-        ceiling = (
-            "" if data.ceiling is None else f"; for it the best classifier is right in {data.ceiling:.1%}"
-        )
-        return f"Data: {data.origin}{ceiling}. Seed of the run: {self.recipe.seed}."
-
-    def _draw_curves(self, folder: RunFolder, trainer: Trainer, kept_epoch: int, which: str) -> None:
-        if len(trainer.history):
-            curves = figures.curves_figure(
-                trainer.history.frame,
-                kept_epoch,
-                self._title(which),
-                self._note(),
-                self.dataset.ceiling,
-                objective=trainer.engine.task.objective,
-            )
-            folder.write_figure("curves.png", curves)
-
-    def _compare_forecasts(self, folder: RunFolder, seen: Seen, horizon: int, which: str) -> dict[str, Any]:
-        """Measures of the simple forecasts of the test part; draws them beside the network's."""
-        data, objective = self.dataset, seen.objective
-        references = forecast.reference_forecasts(data.targets, seen.rows, horizon, data.season or 1)
-        forecasts = {"network": objective.decode(seen.outputs)[:, 0], **references}
-        figure = forecast.forecast_figure(
-            data.identifiers[seen.rows],
-            seen.targets,
-            forecasts,
-            data.target_names[0],
-            data.unit,
-            self._title(which),
-            self._note(),
-        )
-        folder.write_figure("forecast.png", figure)
-        return forecast.score_forecasts(seen.targets, references)
-
-    def _draw_test(self, folder: RunFolder, seen: Seen, which: str, test: dict[str, Any]) -> None:
-        objective = seen.objective
-        results = ", ".join(
-            f"{measure.title} {measure.written(test[measure.name], objective.unit)}"
-            for measure in objective.measures
-        )
-        note = f"Test: {results}. {self._note()}"
-        folder.write_figure(
-            objective.figure_name, objective.draw(seen.targets, seen.outputs, self._title(which), note)
-        )
-        if isinstance(self.dataset.inputs, np.ndarray) and isinstance(objective, Classification):
-            mistakes = mistakes_figure.mistakes_figure(
-                self.dataset.inputs[seen.rows],
-                seen.targets,
-                objective.probabilities(seen.outputs),
-                objective.class_names,
-                self._title(which),
-                note,
-                names=self.dataset.identifiers[seen.rows],
-            )
-            if mistakes is not None:
-                folder.write_figure("mistakes.png", mistakes)
 
 
 def limited_threads(limit: int | None) -> AbstractContextManager[Any]:

@@ -22,7 +22,8 @@ from npnet.random import get_rng_state, manual_seed, set_rng_state
 from npnet.training.files import read_tensors
 from npnet.training.numpy_engine import EVALUATION_ROWS
 from npnet.training.objective import Classification, Objective, Regression, objective_from_state
-from npnet.training.recipe import Recipe, load_recipe
+from npnet.training.recipe import Recipe
+from npnet.training.recipe_files import load_recipe
 from npnet.training.record import RUN, SUMMARY, Run, read_object, read_run, read_summary, resume_command
 from npnet.training.run import FEATURES, RECIPE, TARGETS, WEIGHTS
 from npnet.training.stage import stage_of

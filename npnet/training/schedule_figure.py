@@ -9,7 +9,7 @@ from npnet.errors import ArgumentError
 from npnet.nn.parameter import Parameter
 from npnet.optim import SGD, lr_scheduler
 from npnet.training.figures import MOMENTUM, RATE, caption, new_figure
-from npnet.training.recipe import read_schedule
+from npnet.training.recipe_files import read_schedule
 
 if TYPE_CHECKING:
     import pandas as pd
