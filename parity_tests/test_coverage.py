@@ -12,15 +12,20 @@ import pytest
 from npnet import nn, optim, regularization
 from npnet.optim import lr_scheduler, swa_utils
 from parity_tests.registry import MODULES, OPTIMIZERS
+from parity_tests.schedules import DRAWN
 
 ROOT = Path(__file__).parents[1]
 
-SCHEDULES = "parity_tests/test_lr_scheduler.py"
+SCHEDULES, WALKS = "parity_tests/schedules.py", "parity_tests/test_lr_scheduler.py"
 PENALTIES = "parity_tests/test_penalties.py"
 AVERAGES = "parity_tests/test_swa_utils.py"
 
 ELSEWHERE: dict[str, str] = {
-    **{f"lr_scheduler.{name}": SCHEDULES for name in lr_scheduler.__all__ if name != "LRScheduler"},
+    **{
+        f"lr_scheduler.{name}": SCHEDULES if name in DRAWN else WALKS
+        for name in lr_scheduler.__all__
+        if name != "LRScheduler"
+    },
     **{f"swa_utils.{name}": AVERAGES for name in ("AveragedModel", "SWALR")},
     **{
         f"regularization.{name}": PENALTIES
