@@ -9,7 +9,7 @@ import pytest
 import scipy.signal
 
 from npnet import backend, nn
-from npnet.nn import convolution
+from npnet.nn import convolution, im2col
 from npnet.nn.windows import pad, pad_backward
 from parity_tests.libraries import LIBRARIES
 
@@ -35,14 +35,14 @@ def test_block_by_block_is_all_at_once(device: str, monkeypatch: pytest.MonkeyPa
 
 def test_the_columns_are_made_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    original = convolution.columns_of
+    original = im2col.columns_of
 
     def noted(*arguments: Any) -> Any:
         columns = original(*arguments)
         sizes.append(columns.nbytes)
         return columns
 
-    monkeypatch.setattr(convolution, "columns_of", noted)
+    monkeypatch.setattr(im2col, "columns_of", noted)
     nn.Conv2d(3, 4, 3, padding=1)(np.zeros((32, 3, 64, 64), np.float32))
     assert len(sizes) > 1
     assert max(sizes) <= backend.block_bytes(np.zeros(1))

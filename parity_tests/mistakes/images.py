@@ -7,6 +7,7 @@ from parity_tests.mistakes.nn import NORMALIZATION, difference, parity
 
 __all__ = ["MISTAKES"]
 
+IM2COL = "npnet/nn/im2col.py"
 AVERAGE = "npnet/nn/average_pooling.py"
 GROUP_NORM = "npnet/nn/group_norm.py"
 LAYER_NORM = "npnet/nn/layer_norm.py"
@@ -76,28 +77,28 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "the weight's gradient averages over the batch",
-        CONVOLUTION,
+        IM2COL,
         "total += np.sum(a_sample.reshape(-1, *shape), axis=0)",
         "total += np.mean(a_sample.reshape(-1, *shape), axis=0)",
         parity("Conv2d"),
     ),
     Mistake(
         "the bias forgets the positions of the batch",
-        CONVOLUTION,
+        IM2COL,
         "return column_sums(np.sum(g, axis=tuple(range(2, g.ndim))), out=out)",
         "return column_sums(np.mean(g, axis=tuple(range(2, g.ndim))), out=out)",
         difference("Conv1d"),
     ),
     Mistake(
         "the last block's gradient alone",
-        CONVOLUTION,
+        IM2COL,
         "total += np.sum(a_sample.reshape(-1, *shape), axis=0)",
         "total[...] = np.sum(a_sample.reshape(-1, *shape), axis=0)",
         "parity_tests/test_convolution.py",
     ),
     Mistake(
         "the first block's samples throughout",
-        CONVOLUTION,
+        IM2COL,
         "part = g[block].reshape(-1, groups, outs // groups, windows)",
         "part = g[: len(g[block])].reshape(-1, groups, outs // groups, windows)",
         "parity_tests/test_convolution.py",

@@ -6,11 +6,11 @@ from parity_tests.mistakes import Mistake
 
 __all__ = ["MISTAKES"]
 
+SCALED = "npnet/nn/init/scaled.py"
 BINARY = "npnet/nn/loss/binary.py"
 CLIPPING = "npnet/nn/utils.py"
 CROSS_ENTROPY = "npnet/nn/loss/cross_entropy.py"
 DROPOUT = "npnet/nn/dropout.py"
-INIT = "npnet/nn/init.py"
 LINEAR = "npnet/nn/linear.py"
 LOSS = "npnet/nn/loss/base.py"
 DISTANCE = "npnet/nn/loss/distance.py"
@@ -309,14 +309,14 @@ MISTAKES: list[Mistake] = [
     # Initial values and clipping
     Mistake(
         "fan-in and fan-out are exchanged",
-        INIT,
+        SCALED,
         "return shape[1] * field, shape[0] * field",
         "return shape[0] * field, shape[1] * field",
         "parity_tests/test_init.py::test_variance_and_shape_of_the_distribution[None-lecun_normal_]",
     ),
     Mistake(
         "the uniform bound is the deviation",
-        INIT,
+        SCALED,
         "bound = math.sqrt(3.0) * _kaiming_std",
         "bound = _kaiming_std",
         "parity_tests/test_init.py::test_a_new_linear_layer_has_pytorch_s_values[True]",
