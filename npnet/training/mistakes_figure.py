@@ -89,7 +89,7 @@ def mistakes_figure(
         true = int(targets[row])
         under = "" if names is None else f"\n{names[row]}"
         axes.set_title(
-            f"true: {class_names[true]}\n{class_names[said]} {probabilities[row, said]:.0%}{under}",
+            f"true: {class_names[true]}\nsaid: {class_names[said]}, {probabilities[row, said]:.0%}{under}",
             fontsize=8,
         )
     wrong = np.count_nonzero(probabilities.argmax(axis=1) != targets)

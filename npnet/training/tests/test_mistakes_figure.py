@@ -37,7 +37,7 @@ def test_each_picture_stands_with_its_classes_and_probability(shape):
         np.testing.assert_array_equal(axes.images[0].get_array(), images[row])
         said = probabilities[row].argmax()
         assert axes.get_title() == (
-            f"true: {names[targets[row]]}\n{names[said]} {probabilities[row, said]:.0%}\n{row + 100}"
+            f"true: {names[targets[row]]}\nsaid: {names[said]}, {probabilities[row, said]:.0%}\n{row + 100}"
         )
     wrong = np.sum(probabilities.argmax(axis=1) != targets)
     assert figure.get_suptitle() == f"title: the worst {len(worst)} of {wrong} mistakes"
