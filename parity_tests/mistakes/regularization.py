@@ -17,7 +17,8 @@ STOPPING = "npnet/regularization/early_stopping.py"
 PARITY = "parity_tests/test_penalties.py::test_value_and_gradient_are_those_of_autograd"
 PENALTY_TESTS = "npnet/regularization/tests/test_penalties.py"
 FORMS = "npnet/regularization/tests/test_penalty_forms.py"
-PROX = f"{FORMS}::test_prox_is_the_argument_of_the_minimum"
+MAPS = "npnet/regularization/tests/test_proximal_maps.py"
+PROX = f"{MAPS}::test_prox_is_the_argument_of_the_minimum"
 CENTRAL = f"{PENALTY_TESTS}::test_backward_is_the_central_difference_of_the_value"
 STOPPING_TESTS = "npnet/regularization/tests/test_early_stopping.py"
 ORACLE = f"{STOPPING_TESTS}::test_every_decision_is_the_oracle_s"
@@ -183,7 +184,7 @@ MISTAKES: list[Mistake] = [
         FORMULAS,
         "lamb * (w / (norms + (norms == 0)))",
         "lamb * (w / norms)",
-        f"{FORMS}::test_no_learning_rate_moves_nothing_and_zeros_stay",
+        f"{MAPS}::test_no_learning_rate_moves_nothing_and_zeros_stay",
     ),
     Mistake(
         "a group below the threshold is turned round",
@@ -211,7 +212,7 @@ MISTAKES: list[Mistake] = [
         GROUPS,
         "    separable = False\n",
         "    separable = True\n",
-        f"{FORMS}::test_norms_are_taken_a_parameter_not_a_run",
+        f"{MAPS}::test_norms_are_taken_a_parameter_not_a_run",
     ),
     Mistake(
         "the unsquared norm is weighted by size",
@@ -226,21 +227,21 @@ MISTAKES: list[Mistake] = [
         FORMULAS,
         "max_norm / np.maximum(group_norms(w, axes), max_norm)",
         "max_norm / group_norms(w, axes)",
-        f"{FORMS}::test_the_projection_is_the_nearest_point_of_the_ball",
+        f"{MAPS}::test_the_projection_is_the_nearest_point_of_the_ball",
     ),
     Mistake(
         "max-norm divides by the norm alone",
         FORMULAS,
         "max_norm / np.maximum(group_norms(w, axes), max_norm)",
         "1.0 / np.maximum(group_norms(w, axes), max_norm)",
-        f"{FORMS}::test_the_projection_is_the_nearest_point_of_the_ball",
+        f"{MAPS}::test_the_projection_is_the_nearest_point_of_the_ball",
     ),
     Mistake(
         "max-norm moves frozen weights",
         CONSTRAINTS,
         " if p.requires_grad]",
         "]",
-        f"{FORMS}::test_max_norm_constrains_weights_with_or_without_a_gradient_but_not_frozen_ones",
+        f"{MAPS}::test_max_norm_constrains_weights_with_or_without_a_gradient_but_not_frozen_ones",
     ),
     # Forms of a step
     Mistake(
