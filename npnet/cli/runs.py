@@ -36,7 +36,9 @@ def runs(
     from npnet.errors import OutputError
 
     if not folder.is_dir():
-        raise OutputError(f"there is no folder {folder}: name the one that your runs are in")
+        raise OutputError(
+            f"there is no folder {folder}: nothing was run here; name the one that your runs are in"
+        )
     found = sorted(map(_facts, _run_folders(folder)), key=lambda facts: (facts["begun"], facts["run"]))
     if as_json:
         typer.echo(json.dumps(found, indent=2))

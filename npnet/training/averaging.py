@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
 
-from npnet.errors import RecipeError
+from npnet.errors import RecipeError, StateError
 from npnet.training.schema import flag, number, one_of, optional, setting, whole
 
 __all__ = ["AVERAGES", "EMA", "SWA", "Average", "Averaging"]
@@ -177,9 +177,17 @@ class Averaging:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from them."""
+        """Go on from them.
+
+        Raises
+        ------
+        StateError
+            If they are not such a state.
+        """
+        if not isinstance(epochs := state_dict["epochs"], int) or epochs < 0:
+            raise StateError(f"the epochs of an average are a whole number, 0 or more; got {epochs!r:.40}")
         self.model.load_state_dict(state_dict["model"])
-        self.epochs = state_dict["epochs"]
+        self.epochs = epochs
         if self.schedule is not None:
             self.schedule.load_state_dict(state_dict["schedule"])
 

@@ -72,10 +72,13 @@ def go_on(trainer: Trainer, folder: RunFolder, facts: dict[str, Any]) -> None:
     UserWarning
         If libraries or the number of threads are others.
     """
-    checkpoint = folder.read_checkpoint()
+    file = folder.checkpoint_path
+    try:
+        checkpoint = folder.read_checkpoint()
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; without {file.name} the run would begin anew") from error
     if checkpoint is None:
         return
-    file = folder.checkpoint_path
     for what in ("backend", "recipe", "dataset"):
         if other := _listed(what, getattr(checkpoint, what), facts[what]):
             raise CheckpointError(f"{file} is of another run: {other}")

@@ -48,7 +48,10 @@ from npnet.training.files import replace_file, tensor_chunks
 FUZZ_BYTES = int(os.environ.get("NPNET_FUZZ_BYTES", "200000"))
 """How many drawn or mutated bytes are read; ``make fuzz`` reads ten million."""
 
-SMALL = ("model.hidden=[3]", "training.batch_size=8", "training.epochs=3", "optimizer.lr=0.01")
+SMALL = (
+    *("model.hidden=[3]", "training.batch_size=8", "training.epochs=3", "optimizer.lr=0.01"),
+    "training.averaging=ema",
+)
 
 
 def small_trainer(*overrides):
@@ -290,6 +293,7 @@ def test_names_that_leave_the_folder_are_only_names(good, tmp_path, name):
         ),
         (["scheduler=none"], r"engine\.schedule must be a table, got None"),
         (["regularization.early_stopping=none"], r"callbacks lacks 'StopEarly'"),
+        (["training.averaging=none"], r"engine lacks 'averaging'"),
     ],
 )
 def test_a_state_of_another_training(tmp_path, overrides, message):
@@ -302,6 +306,23 @@ def test_a_step_that_there_is_not(good):
     state = load_checkpoint(good).trainer
     with pytest.raises(StateError, match="there is no step 1 of epoch 7"):
         small_trainer().load_state_dict({**state, "epoch": 7})
+
+
+@pytest.mark.parametrize("epochs", [-1, 0.5, 1e300])
+def test_an_average_of_no_number_of_epochs(good, epochs):
+    state = load_checkpoint(good).trainer
+    state["engine"]["averaging"]["epochs"] = epochs
+    with pytest.raises(StateError, match="the epochs of an average are a whole number"):
+        small_trainer().load_state_dict(state)
+
+
+def test_what_to_do_without_a_checkpoint_is_said(run):
+    (run / "summary.json").unlink()
+    (run / "last.safetensors").write_bytes(b"no checkpoint")
+    with pytest.raises(CheckpointError, match=r"without last\.safetensors the run would begin anew"):
+        resume_recipe(run)
+    (run / "last.safetensors").unlink()
+    assert resume_recipe(run)["status"] == "finished"
 
 
 def test_a_checkpoint_of_another_run(run, tmp_path):
