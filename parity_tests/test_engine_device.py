@@ -25,6 +25,8 @@ OVERRIDES = (
 )
 CASES = {
     "fully connected": (),
+    "weights averaged by steps": ('training.averaging={kind = "ema", decay = 0.9, use_buffers = false}',),
+    "weights averaged by epochs": ('training.averaging={kind = "swa", start_from_epoch = 0}',),
     "convolutional, pictures moved": (
         'model={kind = "cnn", channels = [4], hidden = [6]}',
         'regularization.augmentation=["RandomQuarterTurn", "RandomHorizontalFlip", '

@@ -67,9 +67,16 @@ def spend(seconds, *arguments):
     return process.exitcode != 0
 
 
+def say(capsys, line):
+    """Tell it whoever waits, though pytest keeps what tests print."""
+    with capsys.disabled():
+        sys.stdout.write(f" {line}\n")
+        sys.stdout.flush()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
-def test_runs_survive_being_killed(request, tmp_path, backend):
+def test_runs_survive_being_killed(capsys, tmp_path, backend):
     draw = random.Random(f"{backend} {KILLS}")
     goal = KILLS // 2 + (KILLS % 2 if backend == "numpy" else 0)
     undisturbed, kills, finished = {}, 0, 0
@@ -94,6 +101,6 @@ def test_runs_survive_being_killed(request, tmp_path, backend):
         shutil.rmtree(folder)
         finished += 1
         if KILLS > 20 and finished % 10 == 0:
-            request.config.get_terminal_writer().line(f" {backend}: {kills} kills in {finished} runs")
-    said = f" {backend}: {kills} kills in {finished} runs, each of which ended as if nothing had been"
-    request.config.get_terminal_writer().line(said)
+            say(capsys, f"{backend}: {kills} kills in {finished} runs so far")
+    said = f"{backend}: {kills} kills in {finished} runs, each of which ended as if nothing had been"
+    say(capsys, said)
