@@ -16,7 +16,7 @@ from __future__ import annotations
 from npnet.data.catalogue import load, names
 from npnet.data.dataset import Dataset
 from npnet.data.features import Features, features_class, features_from_state, make_features
-from npnet.data.loader import DataLoader, Subset, TensorDataset, default_collate, random_split
+from npnet.data.loader import DataLoader, default_collate
 from npnet.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -25,6 +25,7 @@ from npnet.data.sampler import (
     WeightedRandomSampler,
 )
 from npnet.data.split import Split, chronological_split, stratified_folds, stratified_split
+from npnet.data.subset import Subset, TensorDataset, random_split
 
 __all__ = [
     "BatchSampler",

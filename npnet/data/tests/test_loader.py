@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet.data.loader import DataLoader, Subset, TensorDataset, default_collate, random_split
+from npnet.data import DataLoader, Subset, TensorDataset, default_collate, random_split
 from npnet.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from npnet.random import Generator
