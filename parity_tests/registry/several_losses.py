@@ -60,7 +60,10 @@ class Joined(nn.Module):
     def backward(self, grad_output: Any, *, input_grad: bool = True) -> Any:
         """Lay the gradients end to end."""
         (parts,) = self.saved()
-        gradients = list(self.criterion.backward(grad_output))
+        found = self.criterion.backward(grad_output, input_grad=input_grad)
+        if not input_grad:
+            return found
+        gradients = list(found)
         if isinstance(self.criterion, nn.GaussianNLLLoss):
             assert gradients[1] is None
             gradients = [gradients[0], 2 * parts[1] * gradients[2]]

@@ -321,7 +321,7 @@ class TripletMarginLoss(_Comparison):
         seed = self._seed(grad_output, excess.shape[:-1], excess.size, excess)
         if not input_grad:
             return None
-        slope = (excess >= 0) * (excess.dtype.type(seed) if np.ndim(seed) == 0 else seed[..., None])
+        slope = (excess >= 0).astype(excess.dtype) * (seed if np.ndim(seed) == 0 else seed[..., None])
         by_near = slope * distance_backward(near, d_near, self.p)
         by_far = slope * distance_backward(far, d_far, self.p)
         if d_other is None:
