@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -355,3 +356,30 @@ def test_ctrl_c_and_how_to_go_on(run, monkeypatch, tmp_path, number):
     status, out, err = run(*shlex.split(err.partition(": npnet ")[2]), "--json")
     assert (status, err) == (0, "")
     assert json.loads(out)["status"] == "finished"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
+def test_ctrl_c_while_loading_is_one_line(tmp_path):
+    for module in ("npnet.cli", "npnet.training", "sklearn"):
+        program = (
+            "import os, signal, sys\n"
+            "class Interrupting:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            f"        if name == {module!r}:\n"
+            "            os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Interrupting())\n"
+            "from npnet.__main__ import main\n"
+            "sys.argv = ['npnet', 'train', 'digits', '--json']\n"
+            "main()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(npnet.__file__).parents[1])},
+        )
+        assert (done.returncode, done.stdout) == (128 + signal.SIGINT, ""), done.stderr
+        assert done.stderr == "npnet: interrupted\n"
+    assert list(tmp_path.iterdir()) == []

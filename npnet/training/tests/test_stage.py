@@ -1,22 +1,14 @@
-"""How far a run has come, what is said of it, and what becomes of the damaged files of one."""
+"""How far a run has come, and what is said of it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import random
-import shutil
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import npnet
 from npnet import cli
-from npnet.errors import CheckpointError, NpnetError
+from npnet.errors import CheckpointError
 from npnet.training import (
     Callback,
     Interrupted,
@@ -151,89 +143,3 @@ def cells(npnet_, path):
     facts = sorted(map(_facts, _run_folders(path)), key=lambda each: each["begun"])
     assert npnet_("runs", path)[0] == 0
     return [_cells(each, path) for each in facts]
-
-
-# ---------------------------------------------------------------------- damaged files
-
-ODD = [None, True, -1, 10**30, 1e308, "", "x", "../x", [], [1, "a"], {}, {"kind": "x"}, [[]]]
-
-
-def places(tree, path=()):
-    """Every place in a tree of JSON."""
-    yield path
-    entries = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
-    for key, entry in entries:
-        yield from places(entry, (*path, key))
-
-
-def damaged(content, draw):
-    """JSON with one place taken out or replaced, or text cut off or with something in it."""
-    tree = json.loads(content)
-    chosen = draw.choice(list(places(tree))[1:])
-    inner = tree
-    for key in chosen[:-1]:
-        inner = inner[key]
-    if draw.random() < 0.3:
-        del inner[chosen[-1]]
-    else:
-        inner[chosen[-1]] = draw.choice(ODD)
-    return json.dumps(tree)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunFolder, "write_figure", lambda *_: None)
-        path = tmp_path_factory.mktemp("finished")
-        run_recipe(RECIPE, out=path / "whole")
-        run_recipe(FOLDS, out=path / "folds")
-    return path
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
-@pytest.mark.parametrize("name", ["run.json", "summary.json", "features.json", "targets.json"])
-@pytest.mark.parametrize("run", ["whole", "folds"])
-def test_no_damaged_file_gives_a_traceback(finished, tmp_path, npnet_, run, name):
-    draw = random.Random(f"{run} {name}")
-    path = tmp_path / "run"
-    shutil.copytree(finished / run, path)
-    network = path if run == "whole" else path / "fold-1"
-    file = network / name if name in ("features.json", "targets.json") else path / name
-    whole = file.read_text()
-    for _ in range(12):
-        file.write_text(damaged(whole, draw))
-        with contextlib.suppress(NpnetError, OSError):
-            evaluate_run(network)
-        for command in (("runs", path), ("train", "--resume", path)):
-            status, _, err = npnet_(*command)
-            assert status in (0, 1)
-            assert "Traceback" not in err
-        shutil.rmtree(path)
-        shutil.copytree(finished / run, path)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
-def test_ctrl_c_while_loading_is_one_line(tmp_path):
-    for module in ("npnet.cli", "npnet.training", "sklearn"):
-        program = (
-            "import os, signal, sys\n"
-            "class Interrupting:\n"
-            "    def find_spec(self, name, path=None, target=None):\n"
-            f"        if name == {module!r}:\n"
-            "            os.kill(os.getpid(), signal.SIGINT)\n"
-            "sys.meta_path.insert(0, Interrupting())\n"
-            "from npnet.__main__ import main\n"
-            "sys.argv = ['npnet', 'train', 'digits', '--json']\n"
-            "main()\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(npnet.__file__).parents[1])},
-        )
-        assert (done.returncode, done.stdout) == (128 + signal.SIGINT, ""), done.stderr
-        assert done.stderr == "npnet: interrupted\n"
-    assert list(tmp_path.iterdir()) == []
