@@ -110,9 +110,9 @@ def forecast_figure(
     above.plot(times[shown], said, color=COLOURS[first], linewidth=1.4, label=f"{first}, from the past alone")
     above.set_ylabel(f"{name} ({unit})" if unit else name)
     above.grid(alpha=0.3)
-    above.legend(loc="upper right")
+    above.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize=9)
     if len(true) > SHOWN:
-        above.set_title(f"the last {SHOWN} of {len(true)} steps of the test part", fontsize=10)
+        above.set_title(f"the last {SHOWN} of {len(true)} steps of the test part", fontsize=10, loc="left")
     scores = score_forecasts(true, forecasts)
     values = [scores[each][measure.name] for each in forecasts]
     places = np.arange(len(values))[::-1]

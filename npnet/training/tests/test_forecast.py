@@ -272,6 +272,6 @@ def test_the_figure_shows_the_last_steps_of_a_long_part_and_all_errors():
     figure = forecast_figure(np.arange(500), true, forecasts, "x", "m", "title", "note")
     above, below = figure.axes
     assert [len(line.get_xdata()) for line in above.lines] == [400, 400]
-    assert "the last 400 of 500" in above.get_title()
+    assert "the last 400 of 500" in above.get_title(loc="left")
     assert [bar.get_width() for bar in below.patches] == pytest.approx([0.1, 0.5])
     assert above.get_ylabel() == "x (m)"
