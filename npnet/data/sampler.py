@@ -275,17 +275,21 @@ class BatchSampler:
         """The same batches as ranges and arrays."""
         chunks = self._chunks()
         held: Indices = range(0)
+        size = self.batch_size
         while True:
+            while len(held) >= size:
+                yield held[:size]
+                held = held[size:]
             pieces, count = [held], len(held)
-            while count < self.batch_size and (chunk := next(chunks, None)) is not None:
+            while count < size and (chunk := next(chunks, None)) is not None:
                 pieces.append(chunk)
                 count += len(chunk)
             pieces = [piece for piece in pieces if len(piece) > 0]
-            if not pieces or (self.drop_last and count < self.batch_size):
+            if not pieces or (self.drop_last and count < size):
                 return
             held = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-            yield held[: self.batch_size]
-            held = held[self.batch_size :]
+            yield held[:size]
+            held = held[size:]
 
     def _chunks(self) -> Iterator[Indices]:
         sampler = self.sampler

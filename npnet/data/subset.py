@@ -55,6 +55,7 @@ class TensorDataset:
         if not tensors:
             raise ArgumentError("TensorDataset takes at least one array, got none")
         self._devices = [backend.device_of(tensor) for tensor in tensors]
+        self._on_host = set(self._devices) == {"cpu"}
         shapes = [tensor.shape for tensor in tensors]
         if any(shape == () for shape in shapes) or len({shape[0] for shape in shapes}) != 1:
             raise ShapeError(
@@ -68,13 +69,15 @@ class TensorDataset:
 
     def __getitem__(self, index: Any) -> tuple[Array, ...]:
         """One sample for an integer, a batch for a slice, a range or a sequence of integers."""
-        if isinstance(index, range) and index.step == 1:
-            index = slice(index.start, index.stop)
-        if isinstance(index, (int, np.integer, slice)):
-            return tuple(tensor[index] for tensor in self.tensors)
+        if type(index) is not np.ndarray:
+            if isinstance(index, range) and index.step == 1:
+                index = slice(index.start, index.stop)
+            if isinstance(index, (int, np.integer, slice)):
+                return tuple(tensor[index] for tensor in self.tensors)
         indices = _indices(index)
-        if set(self._devices) != {"cpu"}:  # a device wraps what NumPy refuses
-            _check_range(indices, len(self))
+        if self._on_host:
+            return tuple([tensor.take(indices, axis=0) for tensor in self.tensors])
+        _check_range(indices, len(self))  # a device wraps what NumPy refuses
         return tuple(
             np.take(tensor, backend.to_device(indices, device), axis=0)
             for tensor, device in zip(self.tensors, self._devices, strict=True)
@@ -197,7 +200,8 @@ def gathers(dataset: Any) -> bool:
 
 
 def _indices(index: Sequence[int] | Array) -> Array:
-    indices: Array = index if backend.is_array(index) else np.asarray(index)  # type: ignore[assignment]
+    given = type(index) is np.ndarray or backend.is_array(index)
+    indices: Array = index if given else np.asarray(index)  # type: ignore[assignment]
     if indices.size == 0:
         indices = indices.astype(np.int64)
     if indices.dtype.kind not in "iu" or indices.ndim != 1:

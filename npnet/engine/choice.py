@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
+from npnet.engine import long_rows
 from npnet.engine.formula import Formula, formulas
 from npnet.errors import ArgumentError, EngineError
 
@@ -96,8 +97,13 @@ def adopt(formula: Formula) -> None:
     if _pending is not None:
         formula.run = _first_call(formula)
         return
-    formula.run = formula.function if _numba is None else _numba.formula_runner(formula.function)
-    if _fusion is not None:
+    if _numba is not None:
+        formula.run = _numba.formula_runner(formula)
+    elif formula.is_elementwise:
+        formula.run = long_rows.formula_runner(formula.function)
+    else:
+        formula.run = formula.function
+    if _fusion is not None and formula.is_elementwise:
         formula.run = _fusion.formula_runner(formula.function, formula.run)
 
 

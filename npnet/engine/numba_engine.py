@@ -10,6 +10,7 @@ The text of each loop is written into the user's cache, and beside it Numba keep
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import logging
@@ -28,7 +29,8 @@ from numba.core.errors import NumbaError
 from numba.extending import overload
 
 from npnet._version import __version__
-from npnet.engine.scalar import NotScalar, ScalarText, scalar_text
+from npnet.engine.formula import Formula
+from npnet.engine.scalar import NotScalar, ScalarText, bare_definition, scalar_text
 
 __all__ = ["formula_runner", "rule_runner", "takes"]
 
@@ -124,6 +126,64 @@ def _put(array: Any, i: Any, j: Any, value: Any) -> Any:
     return into_matrix
 
 
+# ---------------------------------------------------------------------- what whole formulas call
+
+
+def channel_sums(x: Any) -> Any:
+    """Sums over the rows of a matrix; see :func:`npnet.nn.sums.column_sums`."""
+    raise NotImplementedError  # stands for its overload
+
+
+def divisor(x: Any) -> Any:
+    """How many rows a matrix has, at least 1, as a number of its dtype."""
+    raise NotImplementedError  # stands for its overload
+
+
+def along_channels(statistic: Any, x: Any) -> Any:
+    """A row as it is added to a matrix."""
+    raise NotImplementedError  # stands for its overload
+
+
+SUMS = {"channel_sums": channel_sums, "divisor": divisor, "along_channels": along_channels}
+
+
+def _is_matrix(x: Any) -> bool:
+    return isinstance(x, types.Array) and x.ndim == 2 and x.layout == "C" and isinstance(x.dtype, types.Float)
+
+
+@overload(channel_sums, jit_options=OPTIONS, strict=False)
+def _channel_sums(x: Any) -> Any:
+    if not _is_matrix(x):
+        return None
+
+    def sums(x: Any) -> Any:  # in double precision, and in blocks of 64 rows
+        n, d = x.shape
+        total, block = np.zeros(d), np.zeros(d)
+        for i in range(n):
+            for j in range(d):
+                block[j] += x[i, j]
+            if i % 64 == 63 or i == n - 1:
+                for j in range(d):
+                    total[j] += block[j]
+                    block[j] = 0.0
+        rounded = np.empty(d, x.dtype)
+        for j in range(d):
+            rounded[j] = total[j]
+        return rounded
+
+    return sums
+
+
+@overload(divisor, jit_options=OPTIONS, strict=False)
+def _divisor(x: Any) -> Any:
+    return (lambda x: x.dtype.type(max(x.shape[0], 1))) if _is_matrix(x) else None
+
+
+@overload(along_channels, jit_options=OPTIONS, strict=False)
+def _along_channels(statistic: Any, x: Any) -> Any:
+    return (lambda statistic, x: statistic) if _is_matrix(x) else None
+
+
 # ---------------------------------------------------------------------- making the loops
 
 
@@ -136,8 +196,10 @@ refusals: dict[str, set[tuple[Any, ...]]] = {}
 """Of each formula, the kinds of operands that no loop could be made for; NumPy takes them."""
 
 
-def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
+def formula_runner(formula: Formula) -> Callable[..., Any]:
     """What to call instead of a formula; compiled at its first call."""
+    function = formula.function
+    source = _formula_source if formula.is_elementwise else _whole_source
     loop: Callable[..., Any] | None = None
     refused = refusals.setdefault(function.__qualname__, set())
 
@@ -147,7 +209,7 @@ def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         try:
             if loop is None:
-                loop = _compiled(function.__qualname__, _formula_source(function))
+                loop = _compiled(function.__qualname__, source(function))
             return loop(*args)
         except ShapeMismatch:
             return function(*args)
@@ -183,8 +245,8 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
     return run
 
 
-def _formula_source(function: Callable[..., Any]) -> str:
-    text = scalar_text(function)
+def _formula_source(function: Callable[..., Any], entry: str = "entry") -> str:
+    text = scalar_text(function).renamed(f"{function.__name__}_of_one")
     first, names = text.parameters[0], text.parameters
     outputs = [f"output{position}" for position in range(len(text.results))]
     elements = ", ".join(f"element({name}_, i, j)" for name in names)
@@ -202,7 +264,20 @@ def _formula_source(function: Callable[..., Any]) -> str:
         value = "values" if len(outputs) == 1 else f"values[{position}]"
         body.append(f"            put({output}_, i, j, {value})")
     body.append(f"    return {', '.join(outputs)}")
-    return "\n".join([_header(text), f"def entry({', '.join(names)}):", *body, ""])
+    return "\n".join([f"def {entry}({', '.join(names)}):", *body, "", "", _header(text)])
+
+
+def _whole_source(function: Callable[..., Any]) -> str:
+    """The text as it stands, behind the loops of the formulas that it calls."""
+    definition = bare_definition(function)
+    called = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
+    pieces = []
+    for name in sorted(called & set(function.__globals__)):
+        formula = getattr(function.__globals__[name], "formula", None)
+        if formula is not None and formula.is_elementwise:
+            pieces += ["@inner", _formula_source(formula.function, name)]
+    definition.name = "entry"
+    return "\n".join([*pieces, ast.unparse(definition), ""])
 
 
 def _rule_source(kernel: Callable[..., Any], rule: Callable[..., Any]) -> str:
@@ -246,6 +321,7 @@ def _compiled(name: str, source: str) -> Callable[..., Any]:
     module = python_types.ModuleType(f"npnet_engine.{name if path is None else path.stem}")
     sys.modules[module.__name__] = module  # where Numba looks for it when it loads machine code
     vars(module).update(np=np, inner=numba.njit(**OPTIONS), operand=operand, element=element, put=put)
+    vars(module).update(SUMS)
     exec(compile(source, str(path or f"<npnet engine: {name}>"), "exec"), vars(module))
     if new:
         _say_once(path)

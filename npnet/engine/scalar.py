@@ -12,6 +12,7 @@ of arrays                     of one element
 ``np.clip(a, b, c)``          ``np.minimum(np.maximum(a, b), c)``
 ``np.ones_like(a)``           ``1``
 ``np.zeros_like(a)``          ``0``
+``zeros_for(a)``              ``0``
 ``np.positive(a)``            ``a``
 ============================= ===============================
 
@@ -26,7 +27,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["NotScalar", "ScalarText", "scalar_text"]
+__all__ = ["NotScalar", "ScalarText", "bare_definition", "scalar_text"]
 
 
 class NotScalar(Exception):  # noqa: N818 (no error: NumPy runs the function as it stands)
@@ -54,6 +55,11 @@ class ScalarText(NamedTuple):
     literals: list[float]
     results: list[str]
 
+    def renamed(self, name: str) -> ScalarText:
+        """The same under another name."""
+        source = self.source.replace(f"def {self.name}(", f"def {name}(", 1)
+        return self._replace(name=name, source=source)
+
     @property
     def literal_names(self) -> list[str]:
         """The parameters that stand for the literals."""
@@ -75,6 +81,24 @@ def scalar_text(function: Callable[..., Any]) -> ScalarText:
     def relu_backward(g, y, literal0):
         return g * (y > literal0)
     """
+    definition = bare_definition(function)
+    definition.args.defaults.clear()
+    rewrite = _Rewrite()
+    rewrite.visit(definition)
+    parameters = [argument.arg for argument in definition.args.args]
+    found = ScalarText(definition.name, "", parameters, rewrite.literals, _results(definition))
+    definition.args.args += [ast.arg(name) for name in found.literal_names]
+    return found._replace(source=ast.unparse(ast.fix_missing_locations(definition)))
+
+
+def bare_definition(function: Callable[..., Any]) -> ast.FunctionDef:
+    """The text of a function without decorators, annotations and docstring.
+
+    Raises
+    ------
+    NotScalar
+        If Python does not find it.
+    """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
     except (OSError, TypeError, SyntaxError) as error:
@@ -84,17 +108,11 @@ def scalar_text(function: Callable[..., Any]) -> ScalarText:
         raise NotScalar(f"{function!r} is not written with def")
     definition.decorator_list.clear()
     definition.returns = None
-    definition.args.defaults.clear()
     for argument in (*definition.args.args, *filter(None, [definition.args.vararg])):
         argument.annotation = None
     if ast.get_docstring(definition) is not None:
         del definition.body[0]
-    rewrite = _Rewrite()
-    rewrite.visit(definition)
-    parameters = [argument.arg for argument in definition.args.args]
-    found = ScalarText(definition.name, "", parameters, rewrite.literals, _results(definition))
-    definition.args.args += [ast.arg(name) for name in found.literal_names]
-    return found._replace(source=ast.unparse(ast.fix_missing_locations(tree)))
+    return definition
 
 
 def _results(definition: ast.FunctionDef) -> list[str]:
@@ -139,7 +157,7 @@ class _Rewrite(ast.NodeTransformer):
         name = ast.unparse(node.func)
         if name == "np.ones_like":
             return self.visit_Constant(ast.Constant(1))
-        if name == "np.zeros_like":
+        if name in ("np.zeros_like", "zeros_for"):
             return self.visit_Constant(ast.Constant(0))
         self.generic_visit(node)
         if name == "np.where":

@@ -10,19 +10,24 @@ import contextlib
 import threading
 from typing import Any
 
-__all__ = ["Contexts", "current_pass", "is_grad_enabled", "no_grad"]
+__all__ = ["Contexts", "Pass", "is_grad_enabled", "no_grad", "thread"]
 
 
-class _Pass(threading.local):
-    """What is known of the forward pass that this thread is in."""
+Frame = list[Any] | tuple[()] | None
+"""Where the calls of a module's children are noted; ``()`` where nobody asks, None outside all modules."""
+
+
+class Pass:
+    """What is known of the forward pass that a thread is in."""
+
+    __slots__ = ("frame", "number", "recording", "taken")
 
     def __init__(self) -> None:
         self.recording = True
         self.number = 0  # of outermost forward passes so far
-        self.frames: list[list[Any] | None] = []  # one a module that is being called, innermost last
-        self.taken: list[
-            tuple[Contexts, tuple[Any, ...]]
-        ] = []  # by backward passes, no gradient accepted yet
+        self.frame: Frame = None  # of the innermost module that is being called
+        self.taken: list[tuple[Contexts, tuple[Any, ...]]] = []
+        # by backward passes, no gradient accepted yet
 
     def put_back(self) -> None:
         """Undo what was taken since a gradient was accepted: it was refused, and the right one may follow."""
@@ -31,7 +36,13 @@ class _Pass(threading.local):
             contexts.stack.append(context)
 
 
-current_pass = _Pass()
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.state = Pass()
+
+
+thread = _Local()
+"""``thread.state`` is this thread's :class:`Pass`."""
 
 
 class no_grad(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
@@ -54,16 +65,16 @@ class no_grad(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(current_pass.recording)
-        current_pass.recording = False
+        self._before.append(thread.state.recording)
+        thread.state.recording = False
 
     def __exit__(self, *_: object) -> None:
-        current_pass.recording = self._before.pop()
+        thread.state.recording = self._before.pop()
 
 
 def is_grad_enabled() -> bool:
     """Whether forward passes keep what backward needs, that is, whether no :class:`no_grad` is active."""
-    return current_pass.recording
+    return thread.state.recording
 
 
 class Contexts:

@@ -9,30 +9,29 @@ import numpy as np
 from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array
-from npnet.engine import elementwise
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
 from npnet.nn.module import Module
 
-__all__ = ["Dropout", "MaskedLayer", "checked_mask", "drawn_mask", "masked"]
+__all__ = ["Dropout", "MaskedLayer", "checked_mask", "drawn_mask", "factors"]
 
 
-def masked(x: Array, keep: Array, p: float) -> Array:
-    r"""Compute :math:`x \odot m / (1 - p)`; dropout's forward and, on the gradient, its backward.
+def factors(keep: Array, p: float, like: Array) -> Array:
+    r"""Compute :math:`m / (1 - p)` in the dtype of `like`: what dropout multiplies by, forward and backward.
 
     Examples
     --------
-    >>> masked(np.array([1.0, 2.0]), np.array([True, False]), 0.5)
+    >>> factors(np.array([True, False]), 0.5, np.ones(2))
     array([2., 0.])
     """
-    return _masked(x, keep, 0.0 if p == 1.0 else 1.0 / (1.0 - p))
+    factor = keep.astype(like.dtype)
+    factor *= 0.0 if p == 1.0 else 1.0 / (1.0 - p)
+    return factor
 
 
-@elementwise
-def _masked(x: Array, keep: Array, scale: float) -> Array:
-    y = x * keep
-    y *= scale
-    return y
+def times(x: Array, factor: Array, p: float) -> Array:
+    r"""Compute :math:`x \odot m / (1 - p)` of what :func:`factors` gives."""
+    return x * factor
 
 
 def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) -> Array:
@@ -52,12 +51,14 @@ def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) ->
 class MaskedLayer(Module):
     """What every kind of dropout does: the probability, the mask, the modes, and the call of two formulas.
 
-    A subclass gives `formula` and `derivative`, both of an array, the mask and `p`; and
-    :meth:`mask_shape` if the mask has not the input's shape but one that broadcasts to it.
+    A subclass of another kind gives `formula` and `derivative`, both of an array, what `prepared` makes of
+    the mask, and `p`; and :meth:`mask_shape` if the mask has not the input's shape but one that broadcasts
+    to it.
     """
 
-    formula: ClassVar[staticmethod[[Array, Array, float], Array]]
-    derivative: ClassVar[staticmethod[[Array, Array, float], Array]]
+    prepared: ClassVar[staticmethod[[Array, float, Array], Array]] = staticmethod(factors)
+    formula: ClassVar[staticmethod[[Array, Array, float], Array]] = staticmethod(times)
+    derivative: ClassVar[staticmethod[[Array, Array, float], Array]] = staticmethod(times)
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
         super().__init__()
@@ -92,16 +93,17 @@ class MaskedLayer(Module):
             self.save(input.shape, None)
             return input
         keep = drawn_mask(self.p, shape, input, self.generator) if mask is None else checked_mask(mask, shape)
-        self.save(input.shape, keep)
-        return self.formula(input, keep, self.p)
+        kept = self.prepared(keep, self.p, input)
+        self.save(input.shape, kept)
+        return self.formula(input, kept, self.p)
 
     def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
         """Apply the same mask and the same scale to the gradient."""
-        shape, keep = self.saved()
+        shape, kept = self.saved()
         self.check_grad(grad_output, shape)
         if not input_grad:
             return None
-        return grad_output if keep is None else self.derivative(grad_output, keep, self.p)
+        return grad_output if kept is None else self.derivative(grad_output, kept, self.p)
 
     def extra_repr(self) -> str:
         """The probability."""
@@ -164,5 +166,3 @@ class Dropout(MaskedLayer):
     Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: a simple way to prevent neural
     networks from overfitting", JMLR 15 (2014).  They scale at test time instead.
     """
-
-    formula, derivative = staticmethod(masked), staticmethod(masked)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from npnet.backend import Array
 from npnet.errors import ShapeError
-from npnet.nn.dropout import MaskedLayer, masked
+from npnet.nn.dropout import MaskedLayer
 
 __all__ = ["Dropout1d", "Dropout2d", "FeatureMaskedLayer"]
 
@@ -70,7 +70,6 @@ class Dropout1d(FeatureMaskedLayer):
     CVPR 2015.
     """
 
-    formula, derivative = staticmethod(masked), staticmethod(masked)
     axes, takes = (2, 3), "(n, c, length) or (c, length)"
 
     def mask_shape(self, x: Array) -> tuple[int, ...]:
@@ -122,5 +121,4 @@ class Dropout2d(FeatureMaskedLayer):
     CVPR 2015.
     """
 
-    formula, derivative = staticmethod(masked), staticmethod(masked)
     axes, takes = (4,), "(n, c, height, width)"

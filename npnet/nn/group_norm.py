@@ -77,7 +77,7 @@ def group_norm_backward(
     grad_gamma = channel_sums(g * xhat)  # sum g xhat
     grad_beta = channel_sums(g)  # sum g
     upstream = (g if gamma is None else g * gamma[:, None]).reshape(centred.shape)
-    grad_input, *_ = batch_norm_backward(upstream, centred, inverse_std, None, own_statistics=True)
+    grad_input, *_ = batch_norm_backward(upstream, centred, inverse_std, None, True)
     return grad_input.reshape(g.shape), grad_gamma, grad_beta
 
 
@@ -252,9 +252,7 @@ class _InstanceNorm(Tracking):
         if own:
             grad_input, grad_gamma, grad_beta = group_norm_backward(g, centred, inverse_std, gamma)
         else:
-            grad_input, grad_gamma, grad_beta = batch_norm_backward(
-                g, centred, inverse_std, gamma, own_statistics=False
-            )
+            grad_input, grad_gamma, grad_beta = batch_norm_backward(g, centred, inverse_std, gamma, False)
         self._learn(grad_gamma, grad_beta)
         return grad_input.reshape(given) if input_grad else None
 

@@ -51,9 +51,7 @@ def layer_norm_backward(
     grad_beta = column_sums(g)  # sum g
     grad_gamma = column_sums(g * centred * inverse_std[:, None])  # sum g xhat
     upstream = (g if gamma is None else g * gamma)[np.newaxis]
-    grad_input, *_ = batch_norm_backward(
-        upstream, centred[np.newaxis], inverse_std, None, own_statistics=True
-    )
+    grad_input, *_ = batch_norm_backward(upstream, centred[np.newaxis], inverse_std, None, True)
     return grad_input[0], grad_gamma, grad_beta
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
+from npnet.engine import elementwise
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn import init
 from npnet.nn.module import Module
@@ -15,6 +16,11 @@ from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
 
 __all__ = ["Identity", "Linear", "linear"]
+
+
+def rows_of(x: Array) -> Array:
+    """All axes but the last as one: a matrix."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
@@ -25,10 +31,16 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:  # 
     >>> linear(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), np.array([5.0]))
     array([[16.]])
     """
-    y = np.matmul(input, weight.T)  # x W^T
-    if bias is not None:
-        y += bias  # + b
-    return y
+    y = np.dot(rows_of(input), weight.T)  # x W^T
+    if input.ndim != 2:
+        y = y.reshape(input.shape[:-1] + y.shape[1:])
+    return y if bias is None else shifted(y, bias)  # + b
+
+
+@elementwise
+def shifted(y: Array, bias: Array) -> Array:
+    """Add a row to every row."""
+    return y + bias
 
 
 class Linear(Module):
@@ -132,11 +144,11 @@ class Linear(Module):
         """Add to the gradients of weight and bias; return the gradient by the input."""
         (x,) = self.saved()
         self.check_grad(grad_output, (*x.shape[:-1], self.out_features))
-        g = grad_output.reshape(-1, self.out_features)
-        self.weight.accumulate(np.matmul, g.T, x.reshape(-1, self.in_features))  # dL/dW = g^T x
+        g = rows_of(grad_output)
+        self.weight.accumulate(np.dot, g.T, rows_of(x))  # dL/dW = g^T x
         if self.bias is not None:
             self.bias.accumulate(column_sums, g)  # dL/db = sum_i g_i
-        return np.matmul(grad_output, self.weight.data) if input_grad else None  # dL/dx = g W
+        return np.dot(g, self.weight.data).reshape(x.shape) if input_grad else None  # dL/dx = g W
 
     def extra_repr(self) -> str:
         """The sizes."""

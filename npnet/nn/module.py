@@ -10,8 +10,8 @@ and goes back through them in reverse order: that is how ``Sequential`` works, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from npnet.errors import (
     ShapeError,
     StateError,
 )
-from npnet.nn.context import Contexts, current_pass
+from npnet.nn.context import Contexts, thread
 from npnet.nn.parameter import Parameter
 
 __all__ = ["IncompatibleKeys", "Module"]
@@ -85,6 +85,13 @@ class Module:
     _parameters: dict[str, None]
     _modules: dict[str, None]
     _buffers: dict[str, bool]
+    _contexts: Contexts
+    _chained: ClassVar[bool] = True
+    """Whether backward is the one below, which goes back through the chain of children."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._chained = cls.backward is Module.backward
 
     def __init__(self) -> None:
         attributes = self.__dict__
@@ -102,22 +109,24 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run :meth:`forward`, and note the call for the module around this one."""
-        if not current_pass.recording:
+        now = thread.state
+        if not now.recording:
             return self.forward(*args, **kwargs)
-        frames = current_pass.frames
-        if not frames:
-            current_pass.number += 1
-            current_pass.taken.clear()
-        calls: list[Call] | None = [] if type(self).backward is Module.backward else None
-        frames.append(calls)
+        around = now.frame
+        if around is None:
+            now.number += 1
+            now.taken.clear()
+        calls: list[Call] = []
+        chained = self._chained
+        now.frame = calls if chained else ()
         try:
             output = self.forward(*args, **kwargs)
             source = args[0] if len(args) == 1 and not kwargs else _NOT_ONE
-            if calls is not None:
+            if chained:
                 self.save(_chain(calls, source, output))
         finally:
-            frames.pop()
-        if frames and (around := frames[-1]) is not None:
+            now.frame = around
+        if around.__class__ is list:
             around.append((self, source, output))
         return output
 
@@ -163,12 +172,13 @@ class Module:
 
         The first call in a new outermost forward pass drops what an earlier pass has left.
         """
-        if not current_pass.recording:
+        now = thread.state
+        if not now.recording:
             return
-        contexts: Contexts = self.__dict__["_contexts"]
-        if contexts.number != current_pass.number or not current_pass.frames:
+        contexts: Contexts = self._contexts
+        if contexts.number != now.number or now.frame is None:
             contexts.stack.clear()
-            contexts.number = current_pass.number
+            contexts.number = now.number
         contexts.stack.append(context)
 
     def saved(self) -> tuple[Any, ...]:
@@ -179,27 +189,31 @@ class Module:
         BackwardError
             If there is none, or it was taken already.
         """
-        contexts: Contexts = self.__dict__["_contexts"]
+        contexts = self._contexts
         if not contexts.stack:
             raise BackwardError(
                 f"{type(self).__name__}.backward has no forward pass to go back through: call the module "
                 "outside no_grad() first, and backward once for each call"
             )
         context = contexts.stack.pop()
-        current_pass.taken.append((contexts, context))
+        thread.state.taken.append((contexts, context))
         return context
 
     def _learns(self) -> bool:
-        return any(parameter.requires_grad for parameter in self.parameters())
+        """Whether any parameter, its own or a child's, requires a gradient."""
+        own = self.__dict__
+        return any(own[name] is not None and own[name].requires_grad for name in self._parameters) or any(
+            own[name] is not None and own[name]._learns() for name in self._modules
+        )
 
-    def check_input(self, x: Any, ndim: tuple[int, ...] = (), *, like: Array | None = None) -> None:
+    def check_input(self, x: Any, ndim: Collection[int] = (), *, like: Array | None = None) -> None:
         """Refuse an input that is no floating array, or not of the dtype and device of the parameters.
 
         Parameters
         ----------
         x : object
             What the user passed.
-        ndim : tuple of int
+        ndim : collection of int
             Accepted numbers of axes; empty accepts any.
         like : ndarray, optional
             A parameter's values or a buffer, whose dtype and device the input must have.
@@ -208,6 +222,8 @@ class Module:
         ------
         DtypeError, DeviceError, ShapeError
         """
+        if type(x) is type(like) is np.ndarray and x.dtype is like.dtype and (not ndim or x.ndim in ndim):
+            return
         name = type(self).__name__
         if type(x) is not np.ndarray and not backend.is_array(x):
             raise DtypeError(f"{name} takes an array, got {type(x).__name__}; convert it with numpy.asarray")
@@ -235,17 +251,17 @@ class Module:
         refused call changes nothing and the right gradient may follow.
         """
         if type(grad_output) is not np.ndarray and not backend.is_array(grad_output):
-            current_pass.put_back()
+            thread.state.put_back()
             raise DtypeError(
                 f"{type(self).__name__}.backward takes an array, got {type(grad_output).__name__}"
             )
         if grad_output.shape != shape:
-            current_pass.put_back()
+            thread.state.put_back()
             raise ShapeError(
                 f"{type(self).__name__}.backward takes the gradient by its output of shape {shape}, "
                 f"got {grad_output.shape}"
             )
-        current_pass.taken.clear()
+        thread.state.taken.clear()
 
     # ------------------------------------------------------------------ attributes
 

@@ -10,7 +10,7 @@ from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array, DTypeLike
 from npnet.errors import ArgumentError, ShapeError
-from npnet.nn.dropout import checked_mask, drawn_mask, masked
+from npnet.nn.dropout import checked_mask, drawn_mask, factors
 from npnet.nn.linear import Linear, linear
 from npnet.nn.module import Module
 from npnet.nn.sums import column_sums
@@ -182,24 +182,25 @@ class DropConnect(Linear):
             True for the weights that are kept, in place of a drawn mask.
         """
         self.check_features(input)
-        weight, keep = self.weight.data, None
+        weight, factor = self.weight.data, None
         if self.training and (self.p > 0.0 or mask is not None):
             if mask is None:
                 keep = drawn_mask(self.p, weight.shape, input, self.generator)
             else:
                 keep = checked_mask(mask, weight.shape)
-            weight = masked(weight, keep, self.p)  # W'
-        self.save(input, weight, keep)
+            factor = factors(keep, self.p, input)
+            weight = weight * factor  # W'
+        self.save(input, weight, factor)
         return linear(input, weight, None if self.bias is None else self.bias.data)
 
     def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
         """Add to the gradients of weight and bias; return the gradient by the input."""
-        x, weight, keep = self.saved()
+        x, weight, factor = self.saved()
         self.check_grad(grad_output, (*x.shape[:-1], self.out_features))
         g = grad_output.reshape(-1, self.out_features)
         slopes = np.matmul(g.T, x.reshape(-1, self.in_features))  # dL/dW'
-        if keep is not None:
-            slopes = masked(slopes, keep, self.p)  # dL/dW
+        if factor is not None:
+            slopes *= factor  # dL/dW
         self.weight.accumulate(np.positive, slopes)
         if self.bias is not None:
             self.bias.accumulate(column_sums, g)  # dL/db = sum_i g_i

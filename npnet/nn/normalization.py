@@ -11,7 +11,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
-from npnet.engine import elementwise
+from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
@@ -43,7 +43,12 @@ def flat_positions(x: Array) -> Array:
 
 def values_of_channel(x: Array) -> int:
     """How many values of each channel an ``(n, c)`` or ``(n, c, length)`` array holds."""
-    return len(x) * math.prod(x.shape[2:])
+    return len(x) if x.ndim == 2 else len(x) * x.shape[2]
+
+
+def divisor(x: Array) -> int:
+    """What a mean over the values of a channel divides by."""
+    return max(values_of_channel(x), 1)
 
 
 def along_channels(statistic: Array, x: Array) -> Array:
@@ -83,19 +88,12 @@ def three_terms(g: Array, centred: Array, slope: Array, mean_g: Array, scale: Ar
 
 
 @elementwise
-def moved(
-    running_mean: Array,
-    running_var: Array,
-    mean: Array,
-    variance: Array,
-    keep: float,
-    share: float,
-    bessel: float,
-) -> tuple[Array, Array]:
-    """Move running statistics towards a batch's, the variance with Bessel's correction."""
-    return running_mean * keep + share * mean, running_var * keep + share * (variance * bessel)
+def moved(running: Array, statistic: Array, keep: float, share: float) -> Array:
+    """Move a running statistic towards a batch's."""
+    return running * keep + statistic * share
 
 
+@whole
 def batch_norm(
     x: Array,
     gamma: Array | None,
@@ -112,7 +110,7 @@ def batch_norm(
         The output; :math:`x - \mu` and :math:`1 / \sqrt{\sigma^2 + \epsilon}`, which backward needs; and
         the statistics used, the batch's variance with divisor :math:`m`.
     """
-    m = max(values_of_channel(x), 1)
+    m = divisor(x)
     if mean is None:
         mean = channel_sums(x) / m  # mu
     if variance is None:
@@ -126,8 +124,9 @@ def batch_norm(
     return y, centred, inverse_std, mean, variance
 
 
+@whole
 def batch_norm_backward(
-    g: Array, centred: Array, inverse_std: Array, gamma: Array | None, *, own_statistics: bool
+    g: Array, centred: Array, inverse_std: Array, gamma: Array | None, own_statistics: bool
 ) -> tuple[Array, Array, Array]:
     r"""Go back through :func:`batch_norm`.
 
@@ -141,7 +140,7 @@ def batch_norm_backward(
     -------
     grad_input, grad_gamma, grad_beta : ndarray
     """
-    m = max(values_of_channel(g), 1)
+    m = divisor(g)
     grad_beta = channel_sums(g)  # sum g
     grad_gamma = channel_sums(g * centred) * inverse_std  # sum g xhat
     scale = along_channels(inverse_std if gamma is None else gamma * inverse_std, g)
@@ -151,13 +150,13 @@ def batch_norm_backward(
     return three_terms(g, centred, slope, along_channels(grad_beta / m, g), scale), grad_gamma, grad_beta
 
 
+@whole
 def track(running_mean: Any, running_var: Any, share: Any, mean: Array, variance: Array, m: int) -> None:
     """Move running statistics in place towards those of `m` values a channel; of none, leave them."""
     if m == 0:
         return
-    running_mean[...], running_var[...] = moved(
-        running_mean, running_var, mean, variance, 1 - share, share, m / (m - 1)
-    )
+    running_mean[...] = moved(running_mean, mean, 1 - share, share)
+    running_var[...] = moved(running_var, variance, 1 - share, share * m / (m - 1))  # Bessel's correction
 
 
 class Normalization(Module):
@@ -253,7 +252,7 @@ class _BatchNorm(Tracking):
         mean, variance = (None, None) if own else running
         y, centred, inverse_std, mean, variance = batch_norm(x, gamma, beta, self.eps, mean, variance)
         if self.training and self.running_mean is not None:
-            self.num_batches_tracked += 1
+            np.add(self.num_batches_tracked, 1, out=self.num_batches_tracked)
             share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
             track(self.running_mean, self.running_var, share, mean, variance, values_of_channel(x))
         self.save(input.shape, centred, inverse_std, own)
@@ -265,7 +264,7 @@ class _BatchNorm(Tracking):
         self.check_grad(grad_output, shape)
         g = grad_output.reshape(centred.shape)
         grad_input, grad_gamma, grad_beta = batch_norm_backward(
-            g, centred, inverse_std, self._affine()[0], own_statistics=own
+            g, centred, inverse_std, self._affine()[0], own
         )
         self._learn(grad_gamma, grad_beta)
         return grad_input.reshape(shape) if input_grad else None
@@ -273,7 +272,7 @@ class _BatchNorm(Tracking):
     def _check(self, x: Array) -> None:
         name = type(self).__name__
         like = self.running_mean if self.weight is None else self.weight.data
-        self.check_input(x, tuple(self.shapes), like=like)
+        self.check_input(x, self.shapes, like=like)
         if x.shape[1] != self.num_features:
             wanted = " or ".join(self.shapes.values()).replace("c", str(self.num_features))
             raise ShapeError(f"{name}({self.num_features}) takes input of shape {wanted}, got {x.shape}")

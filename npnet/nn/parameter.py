@@ -159,7 +159,7 @@ class Parameter:
         """
         if not self.requires_grad:
             return
-        place = self._storage()
+        place = self._storage() if self._gradient is None else self._gradient
         if self.has_grad:
             np.add(place, function(*operands), out=place)
         else:

@@ -21,8 +21,8 @@ from npnet import backend
 from npnet.backend import Array, DTypeLike
 from npnet.errors import ArgumentError, ArgumentTypeError, BackwardError, DtypeError, NpnetError, ShapeError
 from npnet.nn import init
-from npnet.nn.context import current_pass
-from npnet.nn.dropout import drawn_mask, masked
+from npnet.nn.context import thread
+from npnet.nn.dropout import drawn_mask, factors
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.recurrence import Gradients, Kept, over_time
@@ -169,11 +169,11 @@ class RecurrentStack(Module):
                 outputs.append(states[0][:0:-1] if number > first else states[0][1:])
                 passes.append((source, states[0], kept))
             x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
-            keep = None
+            factor = None
             if self.training and self.dropout > 0 and first + self.directions < len(initial[0]):
-                keep = self._mask(x)
-                x = masked(x, keep, self.dropout)
-            layers.append((passes, keep))
+                factor = factors(self._mask(x), self.dropout, x)
+                x = x * factor
+            layers.append((passes, factor))
         output = self._outward(x, batched)
         self.save(input.shape, output.shape, hx is not None, layers)
         final_states = tuple(self._state_outward(final, batched) for final in finals)
@@ -257,13 +257,13 @@ class RecurrentStack(Module):
         try:
             g, g_states = self._gradients(grad_output, grad_state, output_shape, states, batched)
         except NpnetError:
-            current_pass.put_back()
+            thread.state.put_back()
             raise
-        current_pass.taken.clear()
+        thread.state.taken.clear()
         for level in reversed(range(len(layers))):
-            passes, keep = layers[level]
-            if keep is not None:
-                g = masked(g, keep, self.dropout)
+            passes, factor = layers[level]
+            if factor is not None:
+                g = g * factor
             downward: Array | None = None
             for side, (source, states, kept) in enumerate(passes):
                 number = level * self.directions + side

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
+from npnet.nn.constants import ones
 
 __all__ = ["column_sums"]
 
 BLOCK = 64
-
-
-@functools.lru_cache(maxsize=32)
-def _ones(n: int, dtype: np.dtype[Any], device: str) -> Array:
-    """Ones that are made once and only read."""
-    return backend.to_device(np.ones(n, dtype), device)
 
 
 def column_sums(x: Array, out: Array | None = None) -> Array:
@@ -44,9 +36,9 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
         return np.sum(x, axis=0, out=out)
     device = "cpu" if type(x) is np.ndarray else backend.device_of(x)
     if n <= 2 * BLOCK:
-        return np.matmul(_ones(n, x.dtype, device), x, out=out)
+        return np.dot(ones(n, x.dtype.char, device), x, out=out)
     whole = n - n % BLOCK
-    partial = np.matmul(_ones(BLOCK, x.dtype, device), x[:whole].reshape(-1, BLOCK, d))
+    partial = np.matmul(ones(BLOCK, x.dtype.char, device), x[:whole].reshape(-1, BLOCK, d))
     sums = column_sums(partial, out=out)
     if whole < n:
         sums += column_sums(x[whole:])

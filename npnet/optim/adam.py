@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +18,12 @@ __all__ = ["Adam"]
 
 
 def adam(
-    p: Array, g: Array, m: Array, v: Array, rate: float, fade1: float, fade2: float, eps: float, bias2: float
+    p: Array, g: Array, m: Array, v: Array, rate: float, fade1: float, fade2: float, eps: float
 ) -> tuple[Array, ...]:
-    """One step; ``fade`` is 1 - beta, ``bias`` 1 - beta ** t, and ``rate`` is lr / bias1."""
+    """One step; ``fade`` is 1 - beta, and ``rate`` and ``eps`` hold the corrections of both moments."""
     m += fade1 * (g - m)
     v += fade2 * (g * g - v)
-    p -= rate * m / (np.sqrt(v / bias2) + eps)
+    p -= rate * m / (np.sqrt(v) + eps)
     return p, m, v
 
 
@@ -36,13 +37,12 @@ def amsgrad(
     fade1: float,
     fade2: float,
     eps: float,
-    bias2: float,
 ) -> tuple[Array, ...]:
     """One step by the largest second moment so far, ``w``, in place of the present one."""
     m += fade1 * (g - m)
     v += fade2 * (g * g - v)
     np.maximum(w, v, out=w)
-    p -= rate * m / (np.sqrt(w / bias2) + eps)
+    p -= rate * m / (np.sqrt(w) + eps)
     return p, m, v, w
 
 
@@ -140,9 +140,15 @@ class Adam(Optimizer):
         return self.states if group["amsgrad"] else self.states[:2]
 
     def constants(self, group: Mapping[str, Any], numbers: Numbers) -> tuple[float, ...]:
-        """The corrected rate, what fades, epsilon and the second correction."""
+        r"""The rate, what fades, and epsilon, multiplied so that no moment need be corrected.
+
+        With :math:`r = \sqrt{1 - \beta_2^t}`, :math:`\eta \hat m / (\sqrt{\hat v} + \epsilon)` is
+        :math:`\eta r / (1 - \beta_1^t) \cdot m / (\sqrt v + \epsilon r)`
+        (the end of the paper's section 2).
+        """
         (beta1, beta2), step = group["betas"], numbers["step"]
-        return group["lr"] / (1 - beta1**step), 1 - beta1, 1 - beta2, group["eps"], 1 - beta2**step
+        root = math.sqrt(1 - beta2**step)
+        return group["lr"] * root / (1 - beta1**step), 1 - beta1, 1 - beta2, group["eps"] * root
 
     def decoupled(self, group: Mapping[str, Any]) -> bool:
         """Whether decay is AdamW's."""

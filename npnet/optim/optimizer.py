@@ -29,14 +29,22 @@ __all__ = ["Optimizer", "ParamsT"]
 ParamsT = Iterable[Parameter] | Iterable[Mapping[str, Any]]
 
 
-class _Row(NamedTuple):
+class _Row:
     """One run that a step walks, where its state begins on its shelf, and its members' numbers."""
 
-    group: dict[str, Any]
-    run: Run
-    shelf: Shelf
-    start: int
-    numbers: Numbers
+    def __init__(self, group: dict[str, Any], run: Run, shelf: Shelf, start: int, numbers: Numbers) -> None:
+        self.group, self.numbers = group, numbers
+        self._run, self._shelf, self._start = run, shelf, start
+        self._names: tuple[str, ...] | None = None
+        self._arrays: tuple[Array, ...] = ()
+
+    def arrays(self, names: tuple[str, ...]) -> tuple[Array, ...]:
+        """Values, gradients and these arrays of state, over the whole run; views that are made once."""
+        if names != self._names:
+            values, stop = self._run.values, self._start + self._run.stop - self._run.start
+            state = (self._shelf.array(name, values)[self._start : stop] for name in names)
+            self._names, self._arrays = names, (values, self._run.gradients, *state)
+        return self._arrays
 
 
 class _Plan(NamedTuple):
@@ -183,7 +191,8 @@ class Optimizer:
         """Drop every gradient, or set those that are there to zero."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                parameter.clear_grad(set_to_none)
+                if parameter.has_grad:
+                    parameter.clear_grad(set_to_none)
 
     # ------------------------------------------------------------------ the step
 
@@ -203,30 +212,27 @@ class Optimizer:
         loss = None if closure is None else closure()
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for row in self._rows():
-                self._step_run(*row)
+                self._step_row(row)
         return loss
 
-    def _step_run(self, group: dict[str, Any], run: Run, shelf: Shelf, start: int, numbers: Numbers) -> None:
+    def _step_row(self, row: _Row) -> None:
+        group, numbers = row.group, row.numbers
         names = self.states_of(group)
         if names or self.counts_steps:  # plain SGD remembers nothing, so that momentum may begin later
             numbers["step"] += 1
-        values = run.values
-        stop = start + values.size
-        state = [shelf.array(name, values)[start:stop] for name in names]
         decay, decoupled = group.get("weight_decay", 0.0), self.decoupled(group)
         shrink = 1.0 - group["lr"] * decay if decoupled else decay
         rule = self.rule(group, int(numbers["step"]))
         kernel = kernel_of(rule, group["maximize"], decay != 0.0, decoupled)
         constants = (shrink, *self.constants(group, numbers))
-        run_kernel(kernel, rule, (values, run.gradients, *state), constants)
+        run_kernel(kernel, rule, row.arrays(names), constants)
 
     def _rows(self) -> list[_Row]:
         """What this step walks; found anew only if a gradient came or went, or a parameter moved."""
-        parameters = self._parameters()
-        present = [parameter.has_grad for parameter in parameters]
+        present = [parameter.has_grad for group in self.param_groups for parameter in group["params"]]
         plan = self._plan
         if plan is None or plan.moves != Arena.moves or plan.present != present:
-            house(parameters)
+            house(self._parameters())
             rows = [row for group in self.param_groups for row in self._rows_of(group)]
             plan = self._plan = _Plan(rows, present, Arena.moves)
         return plan.rows

@@ -125,9 +125,12 @@ class Generator:
         size = math.prod(shape)
         draws: Array = np.asarray(self._bits.random_raw(size // 4 + 1)).view(np.uint16)[:size]
         whole, rest = divmod(p * 65536.0, 1.0)
-        mask = draws < whole
+        if whole == 65536.0:
+            return np.ones(shape, dtype=bool)
+        threshold = np.uint16(whole)  # of the draws' dtype: NumPy would compare them as float64
+        mask = draws < threshold
         if rest > 0.0:
-            (ties,) = (draws == whole).nonzero()
+            (ties,) = (draws == threshold).nonzero()
             if ties.size:
                 mask[ties] = self._numpy.random(ties.size) < rest
         return mask.reshape(shape)

@@ -43,8 +43,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the running variance lacks Bessel's correction",
         NORMALIZATION,
-        "share * (variance * bessel)",
-        "share * variance",
+        "share * m / (m - 1)",
+        "share",
         parity("BatchNorm1d"),
     ),
     Mistake(
@@ -114,15 +114,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "backward forgets the mask",
         DROPOUT,
-        "else self.derivative(grad_output, keep, self.p)",
+        "else self.derivative(grad_output, kept, self.p)",
         "else grad_output / (1.0 - self.p)",
         parity("Dropout"),
     ),
     Mistake(
         "backward forgets the scale",
         DROPOUT,
-        "else self.derivative(grad_output, keep, self.p)",
-        "else grad_output * keep",
+        "else self.derivative(grad_output, kept, self.p)",
+        "else grad_output * (kept > 0)",
         parity("Dropout"),
     ),
     Mistake("dropout does not scale", DROPOUT, "1.0 / (1.0 - p)", "1.0", parity("Dropout")),
@@ -246,7 +246,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "no_grad keeps contexts",
         MODULE,
-        "        if not current_pass.recording:\n            return\n",
+        "        if not now.recording:\n            return\n",
         "",
         f"{PROTOCOL}::test_backward_needs_a_forward_call_of_its_own[ReLU]",
     ),
@@ -260,7 +260,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a refused gradient puts back what was gone back through",
         MODULE,
-        "        current_pass.taken.clear()\n\n    # ---",
+        "        thread.state.taken.clear()\n\n    # ---",
         "\n    # ---",
         f"{REFUSED}::test_what_was_gone_back_through_is_not_put_back",
     ),

@@ -67,7 +67,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the dropped weights learn",
         NOISE,
-        "            slopes = masked(slopes, keep, self.p)  # dL/dW\n",
+        "            slopes *= factor  # dL/dW\n",
         "            pass\n",
         CONNECT,
     ),

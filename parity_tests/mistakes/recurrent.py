@@ -149,7 +149,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the mask is forgotten on the way back",
         STACK,
-        "g = masked(g, keep, self.dropout)",
+        "g = g * factor",
         "g = g",
         parity("LSTM"),
     ),

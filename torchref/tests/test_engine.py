@@ -221,8 +221,8 @@ def test_npnet_compare_names_a_planted_mistake(tmp_path, monkeypatch):
     """The terms of BatchNorm's gradient that go through mean and variance are forgotten."""
     right = normalization.batch_norm_backward
 
-    def wrong(*arguments, own_statistics):
-        return right(*arguments, own_statistics=False)
+    def wrong(g, centred, inverse_std, gamma, own_statistics):
+        return right(g, centred, inverse_std, gamma, False)
 
     monkeypatch.setattr(normalization, "batch_norm_backward", wrong)
     status, out, err = compare("--out", str(tmp_path / "run"), "--json")

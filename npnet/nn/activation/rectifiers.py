@@ -7,6 +7,7 @@ import numpy as np
 from npnet.backend import Array
 from npnet.engine import elementwise
 from npnet.nn.activation.base import Elementwise, refuse_inplace
+from npnet.nn.constants import zeros_for
 
 __all__ = ["LeakyReLU", "ReLU", "leaky_relu", "leaky_relu_backward", "relu", "relu_backward"]
 
@@ -14,7 +15,7 @@ __all__ = ["LeakyReLU", "ReLU", "leaky_relu", "leaky_relu_backward", "relu", "re
 @elementwise
 def relu(input: Array) -> Array:  # noqa: A002 (PyTorch's name)
     r"""Compute :math:`\max(x, 0)`."""
-    return np.maximum(input, 0)
+    return np.maximum(input, zeros_for(input))
 
 
 @elementwise

@@ -10,7 +10,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from npnet.nn.context import current_pass
+from npnet.nn.context import thread
 from npnet.nn.module import Module
 
 __all__ = ["ElementwiseLoss", "Loss"]
@@ -63,17 +63,17 @@ class Loss(Module):
         elif backend.is_array(grad_output):
             given = grad_output.shape
         else:
-            current_pass.put_back()
+            thread.state.put_back()
             raise DtypeError(
                 f"{type(self).__name__}.backward takes a number or an array, got {type(grad_output).__name__}"
             )
         if given != shape:
-            current_pass.put_back()
+            thread.state.put_back()
             raise ShapeError(
                 f"{type(self).__name__}.backward takes a gradient of shape {shape} for "
                 f"reduction={self.reduction!r}, got {given}"
             )
-        current_pass.taken.clear()
+        thread.state.taken.clear()
         if type(grad_output) is not float and grad_output.dtype != like.dtype:
             grad_output = grad_output.astype(like.dtype)
         if self.reduction in ("sum", "none"):

@@ -34,7 +34,7 @@ def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
     return shifted, exponentials, exponentials.sum(axis=0)
 
 
-def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Array, Array]:
+def losses_of_indices(x: Array, target: Array, kept: Array | float = 1.0) -> tuple[Array, Array]:
     r"""Compute :math:`-w \log p_t` for class indices `target`, and :math:`w (p - [c = t])`.
 
     Parameters
@@ -52,11 +52,11 @@ def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Arr
         :math:`\partial \ell_i / \partial x_{ci}`.
     """
     shifted, exponentials, total = softmax_parts(x)
-    samples = np.arange(target.size, like=x)
-    losses = kept * (np.log(total) - shifted[target, samples])
+    own = target, np.arange(target.size, like=x)
+    losses = kept * (np.log(total) - shifted[own])
     slopes = exponentials
     slopes *= kept / total
-    slopes[target, samples] -= kept
+    slopes[own] -= kept
     return losses, slopes
 
 
