@@ -117,8 +117,52 @@ def test_formulas_are_those_of_numpy_to_the_last_bit(shape: tuple[int, ...], dty
         assert not numba_engine.refusals[call.__name__], f"{call.__name__} was left to NumPy"
 
 
+@pytest.mark.parametrize("rows", [2, 64, 65, 300])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_batch_norm_as_a_whole_is_as_near_to_the_truth_as_numpy(
+    dtype: str, training: bool, affine: bool, rows: int
+) -> None:
+    rng = np.random.default_rng(rows)
+    x, g = (rng.standard_normal((rows, 5)) + 3 for _ in range(2))
+
+    def run(engine: str, kind: str) -> list[Any]:
+        backend.set_engine(engine)
+        layer = nn.BatchNorm1d(5, affine=affine, dtype=kind).train(training)
+        values = [layer(x.astype(dtype).astype(kind)), layer.backward(g.astype(dtype).astype(kind))]
+        learned = [parameter.grad for parameter in layer.parameters()]
+        return [*values, *learned, layer.running_mean, layer.running_var]
+
+    truth, numpy, ours = run("numpy", "float64"), run("numpy", dtype), run("numba", dtype)
+    for exact, near, engine in zip(truth, numpy, ours, strict=True):
+        assert engine.dtype == near.dtype == np.dtype(dtype)
+        digits = 4 if dtype == "float32" else 64  # in float64 the truth itself is rounded
+        limit = max(2 * np.abs(near - exact).max(), digits * np.finfo(dtype).eps * np.abs(exact).max())
+        assert np.abs(engine - exact).max() <= limit
+    for name in ("batch_norm", "batch_norm_backward", "track"):
+        assert not numba_engine.refusals[name], f"{name} was left to NumPy"
+
+
+def test_batch_norm_of_sequences_is_numpys() -> None:
+    x = np.random.default_rng(0).standard_normal((4, 3, 6))
+    outputs = []
+    for engine in ("numpy", "numba"):
+        backend.set_engine(engine)
+        layer = nn.BatchNorm1d(3, dtype="float64")
+        outputs.append((layer(x), layer.backward(x), layer.running_var))
+    for ours, expected in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    for name in ("batch_norm", "batch_norm_backward"):
+        numba_engine.refusals[name].clear()  # what the test above looks at
+
+
 def test_every_formula_has_a_text_for_one_element() -> None:
-    own = [formula.function for formula in formulas if formula.function.__module__.startswith("npnet.")]
+    own = [
+        formula.function
+        for formula in formulas
+        if formula.is_elementwise and formula.function.__module__.startswith("npnet.")
+    ]
     assert len(own) >= 10
     for function in own:
         text = scalar_text(function)

@@ -1,7 +1,8 @@
 """The Numba engine: one loop of machine code for each formula and each update rule.
 
 The loop is made of the formula's own text (:mod:`npnet.engine.scalar`), with numbers in the arrays' dtype,
-division as NumPy does it and no reordering, so that the results are NumPy's to the last bit.  What the loop
+division as NumPy does it and no reordering, so that the results are NumPy's to the last bit.  A whole formula
+is compiled as it stands, around those loops; its sums over rows are taken in double precision.  What the loop
 cannot take (another device, mixed dtypes, shapes that broadcast in another way) goes to the formula as it
 stands.
 

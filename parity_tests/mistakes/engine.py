@@ -17,7 +17,37 @@ FUSED = "parity_tests/test_fusion.py"
 DEVICE = "parity_tests/test_device_side.py"
 BATCHES = f"{DEVICE}::test_batches_are_neither_overwritten_nor_read_too_early"
 
+WHOLE = f"{ENGINE}::test_batch_norm_as_a_whole_is_as_near_to_the_truth_as_numpy"
+
 MISTAKES: list[Mistake] = [
+    Mistake(
+        "the last block of rows is not added",
+        NUMBA,
+        "i % 64 == 63 or i == n - 1",
+        "i % 64 == 63",
+        f"{WHOLE}[float32-True-True-65]",
+    ),
+    Mistake(
+        "a block of rows is added twice",
+        NUMBA,
+        "                    block[j] = 0.0\n",
+        "",
+        f"{WHOLE}[float32-True-True-300]",
+    ),
+    Mistake(
+        "sums are divided by a double",
+        NUMBA,
+        "x.dtype.type(max(x.shape[0], 1))",
+        "float(max(x.shape[0], 1))",
+        f"{WHOLE}[float32-True-True-64]",
+    ),
+    Mistake(
+        "rows side by side are repeated element by element",
+        "npnet/engine/long_rows.py",
+        "np.concatenate((other,) * together)",
+        "np.repeat(other, together)",
+        f"{ENGINE}::test_formulas_are_those_of_numpy_to_the_last_bit[(2048, 7)-float32]",
+    ),
     Mistake(
         "literals are doubles",
         NUMBA,
