@@ -13,7 +13,7 @@ from parity_tests.registry.specification import Case, ModuleSpecification, Refus
 
 __all__ = ["NOISE"]
 
-PROBABILITIES = st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]) | st.floats(0.0, 1.0)
+PROBABILITIES = st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]) | st.floats(0.0, 0.99)
 
 REFUSED = (
     Refusal("p above one", "between 0 and 1, got 1.5", {"p": 1.5}),
