@@ -41,7 +41,8 @@ def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
         others = args[1:]
         rows, width = x.shape
         together = rows_together(rows, width)
-        if together == 1 or not any(type(other) is np.ndarray and other.ndim == 1 for other in others):
+        shapes = {other.shape for other in others if isinstance(other, np.ndarray) and other.ndim}
+        if together == 1 or x.shape[1:] not in shapes or shapes - {x.shape, x.shape[1:]}:
             return function(x, *others)
         long = (rows // together, width * together)
         given = (_long(other, x.shape, long, together) for other in others)
@@ -69,6 +70,6 @@ def rows_together(rows: int, width: int) -> int:
 
 
 def _long(other: Any, shape: tuple[int, ...], long: tuple[int, ...], together: int) -> Any:
-    if type(other) is not np.ndarray or other.ndim == 0:
+    if not isinstance(other, np.ndarray) or other.ndim == 0:
         return other
     return np.concatenate((other,) * together) if other.shape == shape[1:] else other.reshape(long)

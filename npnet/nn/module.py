@@ -11,7 +11,7 @@ and goes back through them in reverse order: that is how ``Sequential`` works, a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -86,12 +86,6 @@ class Module:
     _modules: dict[str, None]
     _buffers: dict[str, bool]
     _contexts: Contexts
-    _chained: ClassVar[bool] = True
-    """Whether backward is the one below, which goes back through the chain of children."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._chained = cls.backward is Module.backward
 
     def __init__(self) -> None:
         attributes = self.__dict__
@@ -117,7 +111,7 @@ class Module:
             now.number += 1
             now.taken.clear()
         calls: list[Call] = []
-        chained = self._chained
+        chained = type(self).backward is Module.backward
         now.frame = calls if chained else ()
         try:
             output = self.forward(*args, **kwargs)
@@ -203,7 +197,7 @@ class Module:
         """Whether any parameter, its own or a child's, requires a gradient."""
         own = self.__dict__
         return any(own[name] is not None and own[name].requires_grad for name in self._parameters) or any(
-            own[name] is not None and own[name]._learns() for name in self._modules
+            parameter.requires_grad for parameter in self.parameters()
         )
 
     def check_input(self, x: Any, ndim: Collection[int] = (), *, like: Array | None = None) -> None:

@@ -252,8 +252,7 @@ class _BatchNorm(Tracking):
         mean, variance = (None, None) if own else running
         y, centred, inverse_std, mean, variance = batch_norm(x, gamma, beta, self.eps, mean, variance)
         if self.training and self.running_mean is not None:
-            count = self.num_batches_tracked
-            count += 1  # in place; not an assignment to the attribute, which would be looked at anew
+            self.num_batches_tracked += 1
             share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
             track(self.running_mean, self.running_var, share, mean, variance, values_of_channel(x))
         self.save(input.shape, centred, inverse_std, own)

@@ -162,9 +162,14 @@ class Parameter:
         place = self._storage() if self._gradient is None else self._gradient
         if self.has_grad:
             np.add(place, function(*operands), out=place)
+            return
+        for operand in operands:
+            if getattr(operand, "dtype", place.dtype) != place.dtype:  # which not every out= takes
+                np.copyto(place, function(*operands), casting="same_kind")
+                break
         else:
             function(*operands, out=place)
-            self.has_grad = True
+        self.has_grad = True
 
     def clear_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradient, or set one that is there to zero."""

@@ -114,7 +114,14 @@ class Generator:
         On the host an element costs 16 random bits :math:`u`: it is True when :math:`u < \lfloor 2^{16} p
         \rfloor`; the ties, one element in :math:`2^{16}`, are resolved by 53 further bits, so that `p`
         stays exact.
+
+        Raises
+        ------
+        ArgumentError
+            If `p` is not within 0 and 1.
         """
+        if not 0.0 <= p <= 1.0:
+            raise ArgumentError(f"a probability lies between 0 and 1, got {p}")
         device = "cpu" if like is None else backend.device_of(like)
         if device != "cpu" and not self.host_only:
             return self._bernoulli_on(device, p, shape)
