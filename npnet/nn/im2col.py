@@ -105,7 +105,7 @@ def weight_gradient(
         Where to put it.
     """
     n, windows = len(x), math.prod(g.shape[2:])
-    total = np.zeros(shape, g.dtype, like=g) if out is None else out
+    total = np.zeros(shape, np.result_type(g, x), like=g) if out is None else out
     total.fill(0)
     for block in blocks(n, groups * math.prod(shape[1:]) * windows, x):
         columns = columns_of(x[block], shape[2:], stride, dilation, groups)
