@@ -11,6 +11,7 @@ is refused.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a GPU that is not there; else let it stand in for the stand-in."""
+    """Hear Ctrl-C; refuse a GPU that is not there, else let it stand in for the stand-in.
+
+    A shell starts what it puts in the background deaf to Ctrl-C, and what that starts is deaf too, so that a
+    test of Ctrl-C would wait for nothing.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--device") == "cuda":
         from npnet import backend
         from npnet.errors import DeviceError

@@ -14,6 +14,7 @@ parser.add_argument("--data", default="digits")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--epochs", type=int, default=10)
 parser.add_argument("--dtype", default="float64")
+parser.add_argument("--max-lr", type=float, default=6e-3)
 args = parser.parse_args()
 
 npnet.manual_seed(args.seed, like="torch")
@@ -51,7 +52,7 @@ class Reader(nn.Module):
 model = Reader(side, 64, 10)
 criterion = nn.CrossEntropyLoss()
 optimizer = optim.Adam(model.parameters(), weight_decay=1e-5)
-schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=6e-3, total_steps=args.epochs * len(loader))
+schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=args.max_lr, total_steps=args.epochs * len(loader))
 
 for epoch in range(args.epochs):
     model.train()
