@@ -85,7 +85,7 @@ MISTAKES: list[Mistake] = [
         RANKING,
         "-by_near - by_other, by_far + by_other",
         "-by_near, by_far + by_other",
-        "parity_tests/test_triplets.py::test_a_swapped_triplet_moves_all_three[2.0]",
+        "parity_tests/test_several_losses.py::test_a_swapped_triplet_moves_all_three[2.0]",
     ),
     Mistake(
         "equal distances are not shared",

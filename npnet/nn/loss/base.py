@@ -9,11 +9,16 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
-from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from npnet.errors import ArgumentError, DeviceError, DtypeError, ShapeError, UnsupportedError
 from npnet.nn.context import thread
 from npnet.nn.module import Module
 
-__all__ = ["ElementwiseLoss", "Loss"]
+__all__ = ["ElementwiseLoss", "Loss", "beside"]
+
+
+def beside(seed: Any) -> Any:
+    """A number for each loss with one more axis, for what the loss was a sum of; a single number as it is."""
+    return seed if np.ndim(seed) == 0 else seed[..., None]
 
 
 class Loss(Module):
@@ -93,6 +98,21 @@ class Loss(Module):
         if weight is not None and (not backend.is_array(weight) or weight.dtype.kind != "f"):
             raise DtypeError(f"{type(self).__name__}: {name} must be a floating array, got {weight!r}")
         return weight
+
+    def _check_class_weight(self, x: Array, weight: Array | None, classes: int) -> None:
+        """Refuse weights of another dtype or device than the input's, or of other classes."""
+        if weight is None:
+            return
+        self.check_input(x, like=weight)
+        if weight.shape != (classes,):
+            raise ShapeError(f"weight of shape {weight.shape} does not fit {classes} classes")
+
+    def _check_device(self, x: Array, target: Array) -> None:
+        """Refuse a target that lies elsewhere than the input."""
+        if type(x) is not type(target) and backend.device_of(target) != backend.device_of(x):
+            raise DeviceError(
+                f"input lies on {backend.device_of(x)!r}, target on {backend.device_of(target)!r}"
+            )
 
     def extra_repr(self) -> str:
         """The reduction."""

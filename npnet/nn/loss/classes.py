@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
-from npnet.errors import DeviceError, DtypeError, ShapeError, TargetError
+from npnet.errors import DtypeError, ShapeError, TargetError
 from npnet.nn.loss.base import Loss
 
 __all__ = ["ClassLoss", "classes_first", "classes_second", "flat"]
@@ -73,11 +73,7 @@ class ClassLoss(Loss):
             raise DtypeError(f"{name} takes an array as target, got {type(target).__name__}")
         if x.ndim == 0:
             raise ShapeError(f"{name} takes input with a class axis, got a single number")
-        if self.weight is not None:
-            self.check_input(x, like=self.weight)
-            classes = x.shape[1] if x.ndim > 1 else x.shape[0]
-            if self.weight.shape != (classes,):
-                raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
+        self._check_class_weight(x, self.weight, x.shape[1] if x.ndim > 1 else x.shape[0])
 
     def _check_indices(self, x: Array, target: Array) -> bool:
         """Refuse class indices of another shape or device, or, on the host, out of range.
@@ -94,10 +90,8 @@ class ClassLoss(Loss):
                 f"{name} takes class indices of shape {expected} for input of shape {x.shape}, "
                 f"got {target.shape}"
             )
-        device = backend.device_of(x)
-        if type(x) is not type(target) and backend.device_of(target) != device:
-            raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
-        if device == "cpu" and target.size:
+        self._check_device(x, target)
+        if backend.device_of(x) == "cpu" and target.size:
             ignored = self.ignore_index
             if target.min() >= 0 and target.max() < classes:
                 return ignored is None or not 0 <= ignored < classes

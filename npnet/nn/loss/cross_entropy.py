@@ -34,7 +34,7 @@ def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
     return shifted, exponentials, exponentials.sum(axis=0)
 
 
-def losses_of_indices(x: Array, target: Array, kept: Array | float = 1.0) -> tuple[Array, Array]:
+def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Array, Array]:
     r"""Compute :math:`-w \log p_t` for class indices `target`, and :math:`w (p - [c = t])`.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.errors import ArgumentError, ShapeError
-from npnet.nn.loss.base import ElementwiseLoss
+from npnet.nn.loss.base import ElementwiseLoss, beside
 from npnet.nn.loss.classes import ClassLoss, flat
 
 __all__ = [
@@ -198,8 +198,7 @@ class MultiMarginLoss(ClassLoss):
         if not input_grad:
             return None
         slopes = (excess > 0) * excess.dtype.type(1) if self.p == 1 else 2 * excess  # p z^(p-1)
-        scale = factor * flat(seed)
-        slopes = slopes * (scale if np.ndim(scale) == 0 else scale[:, None])
+        slopes = slopes * beside(factor * flat(seed))
         slopes[np.arange(target.size, like=slopes), target] = -np.sum(slopes, axis=1)
         return slopes if len(shape) else slopes[0]
 

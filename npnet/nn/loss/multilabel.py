@@ -8,9 +8,9 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
-from npnet.errors import DeviceError, DtypeError, ShapeError, TargetError
+from npnet.errors import DtypeError, ShapeError, TargetError
 from npnet.nn.activation.sigmoids import log_sigmoid, sigmoid
-from npnet.nn.loss.base import Loss
+from npnet.nn.loss.base import Loss, beside
 
 __all__ = [
     "MultiLabelMarginLoss",
@@ -85,10 +85,7 @@ class MultiLabelSoftMarginLoss(Loss):
         if input.ndim == 0:
             raise ShapeError("MultiLabelSoftMarginLoss takes input with a class axis, got a single number")
         classes = input.shape[-1]
-        if self.weight is not None:
-            self.check_input(input, like=self.weight)
-            if self.weight.shape != (classes,):
-                raise ShapeError(f"weight of shape {self.weight.shape} does not fit {classes} classes")
+        self._check_class_weight(input, self.weight, classes)
         self.save(input, target)
         losses = multilabel_soft_margin(input, target)
         losses = losses if self.weight is None else losses * self.weight
@@ -102,8 +99,7 @@ class MultiLabelSoftMarginLoss(Loss):
         seed = self._seed(grad_output, shape, x.size // max(classes, 1), x)
         if not input_grad:
             return None
-        seed = (seed if np.ndim(seed) == 0 else seed[..., None]) / classes
-        slopes = multilabel_soft_margin_backward(seed, x, target)
+        slopes = multilabel_soft_margin_backward(beside(seed) / classes, x, target)
         return slopes if self.weight is None else slopes * self.weight
 
 
@@ -172,7 +168,7 @@ class MultiLabelMarginLoss(Loss):
         near = near.astype(x.dtype)
         lower = np.sum(near, axis=2)[:, :, None] * labels  # of each label, at its class
         slopes = (np.sum(near, axis=1) - np.sum(lower, axis=1)) / x.shape[1]
-        return (slopes * (seed if np.ndim(seed) == 0 else seed.reshape(-1, 1))).reshape(shape)
+        return (slopes * beside(seed)).reshape(shape)
 
     def _check_labels(self, x: Any, target: Any) -> None:
         name = type(self).__name__
@@ -184,11 +180,8 @@ class MultiLabelMarginLoss(Loss):
             raise ShapeError(
                 f"{name} takes input and target of one shape (C,) or (n, C), got {x.shape} and {target.shape}"
             )
-        device = backend.device_of(x)
-        if type(x) is not type(target) and backend.device_of(target) != device:
-            raise DeviceError(f"input lies on {device!r}, target on {backend.device_of(target)!r}")
-        if device == "cpu" and target.size and (target.min() < -1 or target.max() >= x.shape[-1]):
-            wrong = target[(target < -1) | (target >= x.shape[-1])]
+        self._check_device(x, target)
+        if backend.device_of(x) == "cpu" and (wrong := target[(target < -1) | (target >= x.shape[-1])]).size:
             raise TargetError(
                 f"label {wrong[0]} is out of bounds: labels go from 0 to {x.shape[-1] - 1}, -1 ends them"
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.errors import ArgumentError, ShapeError, UnsupportedError
-from npnet.nn.loss.base import Loss
+from npnet.nn.loss.base import Loss, beside
 
 __all__ = [
     "CosineEmbeddingLoss",
@@ -57,7 +57,17 @@ def distance_backward(u: Array, d: Array, p: float) -> Array:
 
 
 class _Comparison(Loss):
-    """A loss of several inputs of one shape."""
+    """A loss of several inputs of one shape, with a margin."""
+
+    def __init__(
+        self,
+        margin: float = 0.0,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
 
     def _check_alike(self, **inputs: Any) -> None:
         first, *rest = inputs.values()
@@ -67,6 +77,10 @@ class _Comparison(Loss):
         if any(other.shape != first.shape for other in rest):
             shapes = ", ".join(f"{name} {x.shape}" for name, x in inputs.items())
             raise ShapeError(f"{type(self).__name__} takes inputs of one shape, got {shapes}")
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"{super().extra_repr()}, margin={self.margin}"
 
 
 class MarginRankingLoss(_Comparison):
@@ -111,16 +125,6 @@ class MarginRankingLoss(_Comparison):
     Herbrich, Graepel, Obermayer, "Large margin rank boundaries for ordinal regression", 2000.
     """
 
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: None = None,
-        reduce: None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
     def forward(self, input1: Array, input2: Array, target: Array) -> Array:
         """Compare two scores."""
         self._check_alike(input1=input1, input2=input2, target=target)
@@ -136,10 +140,6 @@ class MarginRankingLoss(_Comparison):
             return None
         by_second = target * (excess >= 0) * seed
         return -by_second, by_second
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"{super().extra_repr()}, margin={self.margin}"
 
 
 class CosineEmbeddingLoss(_Comparison):
@@ -184,16 +184,6 @@ class CosineEmbeddingLoss(_Comparison):
            [ 0.,  0.]])
     """
 
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: None = None,
-        reduce: None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
     def forward(self, input1: Array, input2: Array, target: Array) -> Array:
         """Compare the directions of two vectors."""
         self._check_alike(input1=input1, input2=input2)
@@ -217,13 +207,9 @@ class CosineEmbeddingLoss(_Comparison):
         seed = self._seed(grad_output, a.shape[:-1], c.size, c)
         if not input_grad:
             return None
-        by_cosine = slopes * (seed if np.ndim(seed) == 0 else seed[..., None])
+        by_cosine = slopes * beside(seed)
         by_first = by_cosine * cosine_backward(a, b, c, squared_a, squared_b)
         return by_first, by_cosine * cosine_backward(b, a, c, squared_b, squared_a)
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"{super().extra_repr()}, margin={self.margin}"
 
 
 class TripletMarginLoss(_Comparison):
@@ -292,12 +278,12 @@ class TripletMarginLoss(_Comparison):
         reduce: None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(size_average, reduce, reduction)
+        super().__init__(margin, size_average, reduce, reduction)
         if not margin > 0:
             raise ArgumentError(f"TripletMarginLoss: margin must be positive, got {margin}")
         if not 1 <= p < math.inf:
             raise UnsupportedError(f"TripletMarginLoss: p={p} is not supported, a finite p of 1 or more is")
-        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+        self.p, self.eps, self.swap = p, eps, swap
 
     def forward(self, anchor: Array, positive: Array, negative: Array) -> Array:
         """Compare two distances."""
@@ -321,7 +307,7 @@ class TripletMarginLoss(_Comparison):
         seed = self._seed(grad_output, excess.shape[:-1], excess.size, excess)
         if not input_grad:
             return None
-        slope = (excess >= 0).astype(excess.dtype) * (seed if np.ndim(seed) == 0 else seed[..., None])
+        slope = (excess >= 0).astype(excess.dtype) * beside(seed)
         by_near = slope * distance_backward(near, d_near, self.p)
         by_far = slope * distance_backward(far, d_far, self.p)
         if d_other is None:
@@ -333,4 +319,4 @@ class TripletMarginLoss(_Comparison):
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"{super().extra_repr()}, margin={self.margin}, p={self.p}, eps={self.eps}, swap={self.swap}"
+        return f"{super().extra_repr()}, p={self.p}, eps={self.eps}, swap={self.swap}"
