@@ -284,12 +284,12 @@ class BatchSampler:
             while count < size and (chunk := next(chunks, None)) is not None:
                 pieces.append(chunk)
                 count += len(chunk)
+            if count == len(held):  # nothing more came
+                break
             pieces = [piece for piece in pieces if len(piece) > 0]
-            if not pieces or (self.drop_last and count < size):
-                return
             held = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-            yield held[:size]
-            held = held[size:]
+        if len(held) > 0 and not self.drop_last:
+            yield held
 
     def _chunks(self) -> Iterator[Indices]:
         sampler = self.sampler

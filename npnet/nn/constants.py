@@ -12,7 +12,7 @@ from npnet.backend import Array
 __all__ = ["ones", "zeros_for"]
 
 LARGEST = 1 << 18
-"""Elements of the largest array of zeros that is kept."""
+"""Elements of the array of zeros that is kept, one a dtype."""
 
 
 @functools.lru_cache(maxsize=32)
@@ -21,9 +21,9 @@ def ones(n: int, dtype: str, device: str) -> Array:
     return backend.to_device(np.ones(n, dtype), device)
 
 
-@functools.lru_cache(maxsize=16)
-def _zeros(shape: tuple[int, ...], dtype: str) -> Array:
-    zeros = np.zeros(shape, dtype)
+@functools.lru_cache(maxsize=4)
+def _zeros(dtype: str) -> Array:
+    zeros = np.zeros(LARGEST, dtype)
     zeros.flags.writeable = False
     return zeros
 
@@ -36,4 +36,4 @@ def zeros_for(x: Array) -> Array | int:
     """
     if type(x) is not np.ndarray or x.size > LARGEST:
         return 0
-    return _zeros(x.shape, x.dtype.char)
+    return _zeros(x.dtype.char)[: x.size].reshape(x.shape)

@@ -12,7 +12,6 @@ from typing import Any
 
 __all__ = ["Contexts", "Pass", "is_grad_enabled", "no_grad", "thread"]
 
-
 Frame = list[Any] | tuple[()] | None
 """Where the calls of a module's children are noted; ``()`` where nobody asks, None outside all modules."""
 
@@ -26,8 +25,8 @@ class Pass:
         self.recording = True
         self.number = 0  # of outermost forward passes so far
         self.frame: Frame = None  # of the innermost module that is being called
+        # By backward passes, no gradient accepted yet.
         self.taken: list[tuple[Contexts, tuple[Any, ...]]] = []
-        # by backward passes, no gradient accepted yet
 
     def put_back(self) -> None:
         """Undo what was taken since a gradient was accepted: it was refused, and the right one may follow."""

@@ -15,7 +15,7 @@ from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
 
-__all__ = ["Identity", "Linear", "linear"]
+__all__ = ["Identity", "Linear", "linear", "rows_of"]
 
 
 def rows_of(x: Array) -> Array:

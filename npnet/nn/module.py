@@ -195,10 +195,7 @@ class Module:
 
     def _learns(self) -> bool:
         """Whether any parameter, its own or a child's, requires a gradient."""
-        own = self.__dict__
-        return any(own[name] is not None and own[name].requires_grad for name in self._parameters) or any(
-            parameter.requires_grad for parameter in self.parameters()
-        )
+        return any(parameter.requires_grad for parameter in self.parameters())
 
     def check_input(self, x: Any, ndim: Collection[int] = (), *, like: Array | None = None) -> None:
         """Refuse an input that is no floating array, or not of the dtype and device of the parameters.

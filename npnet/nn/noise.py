@@ -11,7 +11,7 @@ from npnet import random as streams
 from npnet.backend import Array, DTypeLike
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn.dropout import checked_mask, drawn_mask, factors
-from npnet.nn.linear import Linear, linear
+from npnet.nn.linear import Linear, linear, rows_of
 from npnet.nn.module import Module
 from npnet.nn.sums import column_sums
 
@@ -197,14 +197,14 @@ class DropConnect(Linear):
         """Add to the gradients of weight and bias; return the gradient by the input."""
         x, weight, factor = self.saved()
         self.check_grad(grad_output, (*x.shape[:-1], self.out_features))
-        g = grad_output.reshape(-1, self.out_features)
-        slopes = np.matmul(g.T, x.reshape(-1, self.in_features))  # dL/dW'
+        g = rows_of(grad_output)
+        slopes = np.dot(g.T, rows_of(x))  # dL/dW'
         if factor is not None:
             slopes *= factor  # dL/dW
         self.weight.accumulate(np.positive, slopes)
         if self.bias is not None:
             self.bias.accumulate(column_sums, g)  # dL/db = sum_i g_i
-        return np.matmul(grad_output, weight) if input_grad else None  # dL/dx = g W'
+        return np.dot(g, weight).reshape(x.shape) if input_grad else None  # dL/dx = g W'
 
     def extra_repr(self) -> str:
         """The sizes and the probability."""

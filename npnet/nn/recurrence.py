@@ -157,9 +157,8 @@ def lstm_backward(g: Array, g_h: Array, g_c: Array, kept: Kept, weight_hh: Array
     np.multiply(i, 1 - candidate * candidate, out=slopes[:, 2])
     np.multiply(tanh_c, o * (1 - o), out=slopes[:, 3])
     to_c = o * (1 - tanh_c * tanh_c)
-    da = slopes.reshape(
-        len(gates), 4 * len(g_h), g_h.shape[-1]
-    )  # each step's slopes become its gradient in place
+    # Each step's slopes become its gradient in place.
+    da = slopes.reshape(len(gates), 4 * len(g_h), g_h.shape[-1])
     dh, dc, product = g_h.copy(), g_c.copy(), np.empty_like(g_h)
     for t in reversed(range(len(g))):
         dh += g[t]

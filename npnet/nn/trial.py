@@ -146,9 +146,8 @@ class Trial:
                 parameter._data = twin_of(values)
             for attributes, name, buffer in buffers:
                 attributes[name] = twin_of(buffer)
-            for (
-                each
-            ) in modules:  # an attribute of the instance hides the method, which knows no complex numbers
+            # An attribute of the instance hides the method, which knows no complex numbers.
+            for each in modules:
                 each.__dict__["check_input"] = _accept
             inputs = mapped(twin_of, self.inputs)
             yield twins[id(array)], inputs

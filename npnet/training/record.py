@@ -21,7 +21,6 @@ __all__ = ["Run", "differences", "read_object", "read_run", "read_summary", "res
 RUN, SUMMARY = "run.json", "summary.json"
 FORMAT, VERSION = "npnet run", 1
 
-
 FREE = ("name", "description", "training.checkpoint_seconds")
 """Settings that may change while a run goes on: they change no number of it."""
 

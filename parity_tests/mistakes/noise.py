@@ -74,8 +74,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the input's gradient sees all weights",
         NOISE,
-        "np.matmul(grad_output, weight) if input_grad",
-        "np.matmul(grad_output, self.weight.data) if input_grad",
+        "np.dot(g, weight).reshape(x.shape) if input_grad",
+        "np.dot(g, self.weight.data).reshape(x.shape) if input_grad",
         CONNECT,
     ),
 ]
