@@ -17,7 +17,6 @@ import pytest
 from matplotlib.figure import Figure
 
 import npnet
-from npnet import cli
 from npnet.data import load
 from npnet.errors import DeviceError
 from npnet.training import NumpyEngine, RunFolder, load_recipe
@@ -33,20 +32,12 @@ def _blank_figures(monkeypatch):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, npnet_, tmp_path):
     """Run the command line in an empty folder; returns status, output and error stream."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NPNET_DATA", raising=False)
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["npnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return npnet_
 
 
 def one_line(run, *arguments):

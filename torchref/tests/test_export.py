@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load_file
 
 import npnet
-from npnet import cli, nn
+from npnet import nn
 from npnet.data import Dataset, features_from_state
 from npnet.errors import UnsupportedError
 from npnet.nn.activation.base import Elementwise
@@ -56,13 +56,6 @@ def run(request, tmp_path_factory):
     return folder, dataset.inputs[:50] if isinstance(dataset.inputs, np.ndarray) else dataset.inputs.iloc[:50]
 
 
-def export(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["npnet", "export", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return ended.value.code
-
-
 def evaluated(content, x):
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return session.run(None, {"input": np.asarray(x, np.float32)})[0]
@@ -74,9 +67,9 @@ def assert_near(theirs, ours):
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6 * max(1.0, float(np.abs(ours).max())))
 
 
-def test_pytorch_reads_a_state_dict_into_the_model_that_torchref_builds(run, tmp_path, monkeypatch):
+def test_pytorch_reads_a_state_dict_into_the_model_that_torchref_builds(run, tmp_path, npnet_):
     folder, rows = run
-    assert export(monkeypatch, folder, tmp_path / "model.pt") == 0
+    assert npnet_("export", folder, tmp_path / "model.pt")[0] == 0
     predictor = load_predictor(folder)
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert list(state) == list(predictor.model.state_dict())
@@ -89,18 +82,18 @@ def test_pytorch_reads_a_state_dict_into_the_model_that_torchref_builds(run, tmp
     assert_near(said, predictor.outputs(rows))
 
 
-def test_safetensors_has_the_same_names_and_values(run, tmp_path, monkeypatch):
+def test_safetensors_has_the_same_names_and_values(run, tmp_path, npnet_):
     folder, _ = run
-    assert export(monkeypatch, folder, tmp_path / "model.safetensors") == 0
+    assert npnet_("export", folder, tmp_path / "model.safetensors")[0] == 0
     ours, theirs = load_predictor(folder).model.state_dict(), load_file(tmp_path / "model.safetensors")
     assert set(ours) == set(theirs)
     for name, array in ours.items():
         np.testing.assert_array_equal(theirs[name], array, strict=True)
 
 
-def test_onnx_runtime_says_what_npnet_says(run, tmp_path, monkeypatch):
+def test_onnx_runtime_says_what_npnet_says(run, tmp_path, npnet_):
     folder, rows = run
-    assert export(monkeypatch, folder, tmp_path / "model.onnx") == 0
+    assert npnet_("export", folder, tmp_path / "model.onnx")[0] == 0
     made = onnx.load(tmp_path / "model.onnx")
     assert [(each.domain, each.version) for each in made.opset_import] == [("", OPSET)]
     about = {each.key: each.value for each in made.metadata_props}
@@ -249,7 +242,8 @@ def test_without_the_package(monkeypatch):
         onnx_graph(nn.Identity(), (3,), {})
 
 
-def test_a_file_that_does_not_say_its_format(run, tmp_path, monkeypatch, capsys):
-    assert export(monkeypatch, run[0], tmp_path / "model.bin") == 1
-    assert "its name must end in .pt, .safetensors, .onnx" in capsys.readouterr().err
+def test_a_file_that_does_not_say_its_format(run, tmp_path, npnet_):
+    status, _, err = npnet_("export", run[0], tmp_path / "model.bin")
+    assert status == 1
+    assert "its name must end in .pt, .safetensors, .onnx" in err
     assert list(tmp_path.iterdir()) == []

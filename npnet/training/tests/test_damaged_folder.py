@@ -6,11 +6,9 @@ import contextlib
 import json
 import random
 import shutil
-import sys
 
 import pytest
 
-from npnet import cli
 from npnet.errors import NpnetError
 from npnet.training import RunFolder, evaluate_run, load_recipe, run_recipe
 
@@ -40,18 +38,6 @@ def damaged(content, draw):
     else:
         inner[chosen[-1]] = draw.choice(ODD)
     return json.dumps(tree)
-
-
-@pytest.fixture
-def npnet_(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["npnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import npnet.data
-from npnet import cli
 from npnet.data import Dataset
 from npnet.data.small_tables import MEASUREMENTS
 from npnet.errors import ArgumentError, CheckpointError, DataError
@@ -143,18 +141,6 @@ def test_numbers_are_predicted_in_their_units(runs):
     said = predictor.predict(predictor.read(runs[0] / "n.csv"))
     assert list(said) == ["line", "co2", "problem"]
     assert 200 < said["co2"].mean() < 400
-
-
-@pytest.fixture
-def npnet_(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["npnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return call
 
 
 def test_predict_keeps_a_line_for_every_row(runs, tmp_path, npnet_):

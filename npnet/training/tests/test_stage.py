@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
-from npnet import cli
 from npnet.errors import CheckpointError
 from npnet.training import (
     Callback,
@@ -46,18 +44,6 @@ def stopped(path, steps, recipe=RECIPE):
     with pytest.raises(Interrupted):
         run_recipe(recipe, out=path, callbacks=[PauseAfter(steps)])
     return path
-
-
-@pytest.fixture
-def npnet_(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["npnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return call
 
 
 def test_what_is_said_of_a_run(tmp_path):
