@@ -43,7 +43,13 @@ class RunFigures:
         ceiling = (
             "" if data.ceiling is None else f"; for it the best classifier is right in {data.ceiling:.1%}"
         )
-        return f"Data: {data.origin}{ceiling}. Seed of the run: {self.recipe.seed}."
+        averaging = self.recipe.training.averaging
+        judged = (
+            ""
+            if averaging is None
+            else f" Validated, kept and tested: the average of the weights ({averaging.kind})."
+        )
+        return f"Data: {data.origin}{ceiling}. Seed of the run: {self.recipe.seed}.{judged}"
 
     def curves(self, folder: RunFolder, trainer: Trainer, kept_epoch: int, which: str) -> None:
         """Losses, the first measure and the rate, where an epoch is complete."""

@@ -8,7 +8,16 @@ import torch
 
 from npnet.errors import RecipeError
 from npnet.random import Generator, manual_seed
-from npnet.training import Callback, NumpyEngine, Task, Trainer, compare_recipe, load_recipe
+from npnet.training import (
+    Callback,
+    NumpyEngine,
+    RunFolder,
+    Task,
+    Trainer,
+    compare_recipe,
+    load_recipe,
+    run_recipe,
+)
 from npnet.training.callbacks import recipe_callbacks
 from npnet.training.tests.test_resume import assert_goes_on
 from torchref import TorchEngine
@@ -182,3 +191,14 @@ def test_a_recipe_with_an_average_is_written_and_read_back(tmp_path):
     (tmp_path / "recipe.toml").write_text(recipe.to_toml())
     assert load_recipe(tmp_path / "recipe.toml") == recipe
     assert load_recipe(recipe, ["training.averaging=none"]).training.averaging is None
+
+
+def test_figures_say_that_the_average_is_looked_at(tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr("npnet.training.figures.curves_figure", lambda *given, **_: notes.append(given[3]))
+    monkeypatch.setattr(RunFolder, "write_figure", lambda *_: None)
+    for number, averaging in enumerate(([], [EMA])):
+        recipe = load_recipe("wine", [*SMALL[:2], *averaging])
+        run_recipe(recipe, out=tmp_path / str(number))
+    assert "average" not in notes[0]
+    assert notes[1].endswith("Validated, kept and tested: the average of the weights (ema).")
