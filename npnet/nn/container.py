@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 from npnet.errors import DtypeError
+from npnet.nn.context import thread
+from npnet.nn.formula_layer import is_bare
 from npnet.nn.module import Module
 
 __all__ = ["ModuleList", "Sequential"]
@@ -110,10 +112,20 @@ class Sequential(_Indexed):
         return type(self)(modules)
 
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
-        """Pass the input through the chain."""
-        attributes = vars(self)
+        """Pass the input through the chain; of a layer that is two formulas, the formula alone is called."""
+        attributes, frame = vars(self), thread.state.frame
+        noted = isinstance(frame, list)
+        bare_too = noted or not thread.state.recording  # else each child is to keep its own context
         for name in attributes["_modules"]:
-            input = attributes[name](input)  # noqa: A001
+            layer = attributes[name]
+            if bare_too and is_bare(layer):
+                layer.check(input)
+                output, context = layer.compute(input, layer.operands(input))
+                if isinstance(frame, list):
+                    frame.append((layer, input, output, context))
+            else:
+                output = layer(input)
+            input = output  # noqa: A001
         return input
 
 

@@ -19,7 +19,7 @@ Frame = list[Any] | tuple[()] | None
 class Pass:
     """What is known of the forward pass that a thread is in."""
 
-    __slots__ = ("frame", "number", "recording", "taken")
+    __slots__ = ("chains", "frame", "number", "recording", "taken")
 
     def __init__(self) -> None:
         self.recording = True
@@ -27,12 +27,36 @@ class Pass:
         self.frame: Frame = None  # of the innermost module that is being called
         # By backward passes, no gradient accepted yet.
         self.taken: list[tuple[Contexts, tuple[Any, ...]]] = []
+        # Of modules that keep contexts for their children.
+        self.chains: list[Contexts] = []
+
+    def begin(self) -> None:
+        """Begin an outermost forward pass."""
+        self.number += 1
+        self.taken.clear()
+        self.chains.clear()
 
     def put_back(self) -> None:
         """Undo what was taken since a gradient was accepted: it was refused, and the right one may follow."""
         while self.taken:
             contexts, context = self.taken.pop()
             contexts.stack.append(context)
+
+    def hand_out(self, module: Any) -> bool:
+        """Give the children of the last chain that holds a context for `module` theirs; whether there is one.
+
+        For those who go back through the children of a chain one by one.
+        """
+        for contexts in reversed(self.chains):
+            for position in reversed(range(len(contexts.stack))):
+                (calls,) = contexts.stack[position]
+                if any(child is module and context is not None for child, context in calls or ()):
+                    del contexts.stack[position]
+                    for child, context in calls:
+                        if context is not None:
+                            child.__dict__["_contexts"].push(context, self.number)
+                    return True
+        return False
 
 
 class _Local(threading.local):
@@ -84,6 +108,13 @@ class Contexts:
     def __init__(self) -> None:
         self.number = 0
         self.stack: list[tuple[Any, ...]] = []
+
+    def push(self, context: tuple[Any, ...], number: int, outermost: bool = False) -> None:
+        """Keep a context of the outermost pass of that number; what an earlier pass has left is dropped."""
+        if self.number != number or outermost:
+            self.stack.clear()
+            self.number = number
+        self.stack.append(context)
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles of a module start without contexts
         return (Contexts, ())

@@ -11,7 +11,7 @@ from npnet import random as streams
 from npnet.backend import Array
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
-from npnet.nn.module import Module
+from npnet.nn.formula_layer import FormulaLayer, plain
 
 __all__ = ["Dropout", "MaskedLayer", "checked_mask", "drawn_mask", "factors"]
 
@@ -48,7 +48,7 @@ def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) ->
     return mask
 
 
-class MaskedLayer(Module):
+class MaskedLayer(FormulaLayer):
     """What every kind of dropout does: the probability, the mask, the modes, and the call of two formulas.
 
     A subclass of another kind gives `formula` and `derivative`, both of an array, what `prepared` makes of
@@ -59,6 +59,7 @@ class MaskedLayer(Module):
     prepared: ClassVar[staticmethod[[Array, float, Array], Array]] = staticmethod(factors)
     formula: ClassVar[staticmethod[[Array, Array, float], Array]] = staticmethod(times)
     derivative: ClassVar[staticmethod[[Array, Array, float], Array]] = staticmethod(times)
+    keeps = "nothing"
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
         super().__init__()
@@ -78,6 +79,7 @@ class MaskedLayer(Module):
         """
         return x.shape
 
+    @plain
     def forward(self, input: Array, *, mask: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
         """Drop while training.
 
@@ -87,23 +89,16 @@ class MaskedLayer(Module):
         mask : ndarray of bool, keyword-only, optional
             True for what is kept, in place of a drawn mask.
         """
-        self.check_input(input)
-        shape = self.mask_shape(input)
-        if not self.training or (self.p == 0.0 and mask is None):
-            self.save(input.shape, None)
-            return input
-        keep = drawn_mask(self.p, shape, input, self.generator) if mask is None else checked_mask(mask, shape)
-        kept = self.prepared(keep, self.p, input)
-        self.save(input.shape, kept)
-        return self.formula(input, kept, self.p)
+        self.check(input)
+        return self.noted(input, self.operands(input, mask))
 
-    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
-        """Apply the same mask and the same scale to the gradient."""
-        shape, kept = self.saved()
-        self.check_grad(grad_output, shape)
-        if not input_grad:
+    def operands(self, x: Array, mask: Array | None = None) -> tuple[Array, float] | None:
+        """What is made of a drawn or given mask, and the probability; None where everything passes."""
+        shape = self.mask_shape(x)
+        if not self.training or (self.p == 0.0 and mask is None):
             return None
-        return grad_output if kept is None else self.derivative(grad_output, kept, self.p)
+        keep = drawn_mask(self.p, shape, x, self.generator) if mask is None else checked_mask(mask, shape)
+        return self.prepared(keep, self.p, x), self.p
 
     def extra_repr(self) -> str:
         """The probability."""

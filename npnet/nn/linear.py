@@ -8,14 +8,15 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array, DTypeLike
-from npnet.engine import elementwise
+from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn import init
+from npnet.nn.formula_layer import FormulaLayer
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
 
-__all__ = ["Identity", "Linear", "linear", "rows_of"]
+__all__ = ["Identity", "Linear", "linear", "linear_backward", "rows_of"]
 
 
 def rows_of(x: Array) -> Array:
@@ -23,6 +24,7 @@ def rows_of(x: Array) -> Array:
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
+@whole
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:  # noqa: A002 (PyTorch's name)
     r"""Apply :math:`y = x W^\top + b` to the last axis.
 
@@ -37,13 +39,40 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:  # 
     return y if bias is None else shifted(y, bias)  # + b
 
 
+@whole
+def linear_backward(
+    g: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    into_weight: Array | None,
+    into_bias: Array | None,
+    wanted: bool | None,
+) -> Array | None:
+    """Go back through :func:`linear`: write the gradients by weight and bias into their places.
+
+    Returns
+    -------
+    ndarray or None
+        The gradient by the input, None unless it is wanted.
+    """
+    rows = rows_of(g)
+    if into_weight is not None:
+        np.dot(rows.T, rows_of(x), out=into_weight)  # dL/dW = g^T x
+    if into_bias is not None:
+        column_sums(rows, out=into_bias)  # dL/db = sum_i g_i
+    if wanted is None:
+        return None
+    return np.dot(rows, weight).reshape(x.shape)  # dL/dx = g W
+
+
 @elementwise
 def shifted(y: Array, bias: Array) -> Array:
     """Add a row to every row."""
     return y + bias
 
 
-class Linear(Module):
+class Linear(FormulaLayer):
     r"""Affine map :math:`y = x W^\top + b`.
 
     Backward, for an upstream gradient :math:`g = \partial L / \partial y`:
@@ -97,6 +126,8 @@ class Linear(Module):
 
     bias: Parameter | None
 
+    formula, derivative = staticmethod(linear), staticmethod(linear_backward)
+
     def __init__(
         self,
         in_features: int,
@@ -126,7 +157,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
             init.uniform_(self.bias, -bound, bound, generator=generator)
 
-    def check_features(self, x: Array) -> None:
+    def check(self, x: Array) -> None:
         """Refuse an input whose last axis is not ``in_features``."""
         self.check_input(x, like=self.weight.data)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
@@ -134,21 +165,13 @@ class Linear(Module):
                 f"{type(self).__name__} takes input of shape (..., {self.in_features}), got {x.shape}"
             )
 
-    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
-        """Map ``(..., in_features)`` to ``(..., out_features)``."""
-        self.check_features(input)
-        self.save(input)
-        return linear(input, self.weight.data, None if self.bias is None else self.bias.data)
+    def operands(self, x: Array) -> tuple[Array, Array | None]:
+        """Values of weight and bias."""
+        return self.weight.data, None if self.bias is None else self.bias.data
 
-    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
-        """Add to the gradients of weight and bias; return the gradient by the input."""
-        (x,) = self.saved()
-        self.check_grad(grad_output, (*x.shape[:-1], self.out_features))
-        g = rows_of(grad_output)
-        self.weight.accumulate(np.dot, g.T, rows_of(x))  # dL/dW = g^T x
-        if self.bias is not None:
-            self.bias.accumulate(column_sums, g)  # dL/db = sum_i g_i
-        return np.dot(g, self.weight.data).reshape(x.shape) if input_grad else None  # dL/dx = g W
+    def learned(self) -> tuple[Parameter, Parameter | None]:
+        """Weight and bias."""
+        return self.weight, self.bias
 
     def extra_repr(self) -> str:
         """The sizes."""

@@ -6,6 +6,8 @@ layer that is called twice within one forward is gone back through twice, in rev
 ``self.check_grad`` refuses leaves the stacks as they were, those of the modules around too.  A module whose
 ``forward`` merely passes its input through its children keeps the list of those calls as its context,
 and goes back through them in reverse order: that is how ``Sequential`` works, and a subclass of yours.
+Where it has called a child's formulas rather than the child (:mod:`npnet.nn.formula_layer`), the child's
+context is in that list.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ from npnet.nn.parameter import Parameter
 __all__ = ["IncompatibleKeys", "Module"]
 
 Self = TypeVar("Self", bound="Module")
-Call = tuple["Module", Any, Any]  # child, its one positional input (or _NOT_ONE), its output
+Call = tuple["Module", Any, Any, Any]
+"""A child, its one positional input (or _NOT_ONE), its output; and its context where it did not keep it."""
+
 _NOT_ONE = object()
 
 
@@ -108,8 +112,7 @@ class Module:
             return self.forward(*args, **kwargs)
         around = now.frame
         if around is None:
-            now.number += 1
-            now.taken.clear()
+            now.begin()
         calls: list[Call] = []
         chained = type(self).backward is Module.backward
         now.frame = calls if chained else ()
@@ -117,11 +120,14 @@ class Module:
             output = self.forward(*args, **kwargs)
             source = args[0] if len(args) == 1 and not kwargs else _NOT_ONE
             if chained:
-                self.save(_chain(calls, source, output))
+                chain = _chain(calls, source, output)
+                self.save(chain)
+                if chain is not None:
+                    now.chains.append(self._contexts)
         finally:
             now.frame = around
         if around.__class__ is list:
-            around.append((self, source, output))
+            around.append((self, source, output, None))
         return output
 
     def backward(self, grad_output: Any, *, input_grad: bool = True) -> Any:
@@ -156,9 +162,14 @@ class Module:
             )
         first = 0
         if not input_grad:  # below the first child that learns nothing is left to do
-            first = next((i for i, child in enumerate(children) if child._learns()), len(children))
+            first = next((i for i, (child, _) in enumerate(children) if child._learns()), len(children))
         for i in range(len(children) - 1, first - 1, -1):
-            grad_output = children[i].backward(grad_output, input_grad=input_grad or i > first)
+            child, context = children[i]
+            wanted = input_grad or i > first
+            if context is None:
+                grad_output = child.backward(grad_output, input_grad=wanted)
+            else:
+                grad_output = child.compute_grad(grad_output, context, wanted)
         return grad_output if input_grad else None
 
     def save(self, *context: Any) -> None:
@@ -169,11 +180,7 @@ class Module:
         now = thread.state
         if not now.recording:
             return
-        contexts: Contexts = self._contexts
-        if contexts.number != now.number or now.frame is None:
-            contexts.stack.clear()
-            contexts.number = now.number
-        contexts.stack.append(context)
+        self._contexts.push(context, now.number, now.frame is None)
 
     def saved(self) -> tuple[Any, ...]:
         """Take back what the last forward call kept; where :meth:`check_grad` refuses, it is put back.
@@ -184,7 +191,7 @@ class Module:
             If there is none, or it was taken already.
         """
         contexts = self._contexts
-        if not contexts.stack:
+        if not contexts.stack and not thread.state.hand_out(self):
             raise BackwardError(
                 f"{type(self).__name__}.backward has no forward pass to go back through: call the module "
                 "outside no_grad() first, and backward once for each call"
@@ -506,13 +513,13 @@ class Module:
         return "\n  ".join([f"{type(self).__name__}({self.extra_repr()}", *lines]) + "\n)"
 
 
-def _chain(calls: list[Call], source: Any, output: Any) -> tuple[Module, ...] | None:
-    """The children, if they form a chain from `source` to `output`; else None."""
-    for _, given, result in calls:
+def _chain(calls: list[Call], source: Any, output: Any) -> tuple[tuple[Module, Any], ...] | None:
+    """The children and their contexts, if they form a chain from `source` to `output`; else None."""
+    for _, given, result, _ in calls:
         if given is not source:
             return None
         source = result
-    return tuple(child for child, _, _ in calls) if source is output else None
+    return tuple([(child, context) for child, _, _, context in calls]) if source is output else None
 
 
 def _is_dtype(value: Any) -> bool:

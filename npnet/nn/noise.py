@@ -181,7 +181,7 @@ class DropConnect(Linear):
         mask : ndarray of bool, keyword-only, optional
             True for the weights that are kept, in place of a drawn mask.
         """
-        self.check_features(input)
+        self.check(input)
         weight, factor = self.weight.data, None
         if self.training and (self.p > 0.0 or mask is not None):
             if mask is None:

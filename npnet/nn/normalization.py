@@ -13,6 +13,7 @@ from npnet import backend
 from npnet.backend import Array, DTypeLike
 from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
+from npnet.nn.formula_layer import FormulaLayer
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
@@ -39,6 +40,11 @@ def channel_sums(x: Array) -> Array:
 def flat_positions(x: Array) -> Array:
     """``(n, c, ...)`` as ``(n, c, length)``."""
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def flat_images(x: Array) -> Array:
+    """``(n, c, h, w)`` as ``(n, c, h w)``; what has fewer axes as it is."""
+    return x if x.ndim <= 3 else flat_positions(x)
 
 
 def values_of_channel(x: Array) -> int:
@@ -159,6 +165,66 @@ def track(running_mean: Any, running_var: Any, share: Any, mean: Array, variance
     running_var[...] = moved(running_var, variance, 1 - share, share * m / (m - 1))  # Bessel's correction
 
 
+@whole
+def tracked_batch_norm(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    eps: float,
+    mean: Array | None,
+    variance: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    share: Any,
+) -> tuple[Array, Array, Array]:
+    r"""Do :func:`batch_norm` over all axes but the second, and move the running statistics if there are any.
+
+    Returns
+    -------
+    y, centred, inverse_std : ndarray
+    """
+    flat = flat_images(x)
+    y, centred, inverse_std, mean, variance = batch_norm(flat, gamma, beta, eps, mean, variance)
+    if running_mean is not None:
+        track(running_mean, running_var, share, mean, variance, values_of_channel(flat))
+    return y.reshape(x.shape), centred, inverse_std
+
+
+@whole
+def tracked_batch_norm_backward(
+    g: Array,
+    centred: Array,
+    inverse_std: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    eps: float,
+    mean: Array | None,
+    variance: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    share: Any,
+    into_gamma: Any,
+    into_beta: Any,
+    wanted: bool | None,
+) -> Array | None:
+    """Go back through :func:`tracked_batch_norm`: write the gradients by scale and shift into their places.
+
+    Returns
+    -------
+    ndarray or None
+        The gradient by the input, None unless it is wanted.
+    """
+    flat = flat_images(g)
+    grad_input, grad_gamma, grad_beta = batch_norm_backward(flat, centred, inverse_std, gamma, mean is None)
+    if into_gamma is not None:
+        into_gamma[...] = grad_gamma
+    if into_beta is not None:
+        into_beta[...] = grad_beta
+    if wanted is None:
+        return None
+    return grad_input.reshape(g.shape)
+
+
 class Normalization(Module):
     """Base of the layers that normalise, whose parameters are no weights to be penalised."""
 
@@ -236,40 +302,32 @@ class Tracking(Normalization):
         )
 
 
-class _BatchNorm(Tracking):
+class _BatchNorm(Tracking, FormulaLayer):
     """Batch normalisation over all axes but the second; a subclass says how many axes there may be."""
 
     shapes: ClassVar[Mapping[int, str]]
     """Accepted numbers of axes, and the shapes in words."""
 
-    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
-        """Normalise every channel."""
-        self._check(input)
-        x = input if input.ndim <= 3 else flat_positions(input)
+    formula, derivative = staticmethod(tracked_batch_norm), staticmethod(tracked_batch_norm_backward)
+    keeps = "more"
+
+    def operands(self, x: Array) -> tuple[Any, ...]:
+        """Scale and shift, epsilon, statistics in place of the batch's own, and those that are to move."""
         gamma, beta = self._affine()
-        running = (self.running_mean, self.running_var)
-        own = self.training or self.running_mean is None
-        mean, variance = (None, None) if own else running
-        y, centred, inverse_std, mean, variance = batch_norm(x, gamma, beta, self.eps, mean, variance)
-        if self.training and self.running_mean is not None:
-            self.num_batches_tracked += 1
-            share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
-            track(self.running_mean, self.running_var, share, mean, variance, values_of_channel(x))
-        self.save(input.shape, centred, inverse_std, own)
-        return y.reshape(input.shape)
+        mean, variance = self.running_mean, self.running_var
+        if not self.training:
+            return gamma, beta, self.eps, mean, variance, None, None, None
+        if mean is None:
+            return gamma, beta, self.eps, None, None, None, None, None
+        self.num_batches_tracked += 1
+        share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        return gamma, beta, self.eps, None, None, mean, variance, share
 
-    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
-        """Add to the gradients of scale and shift; return the gradient by the input."""
-        shape, centred, inverse_std, own = self.saved()
-        self.check_grad(grad_output, shape)
-        g = grad_output.reshape(centred.shape)
-        grad_input, grad_gamma, grad_beta = batch_norm_backward(
-            g, centred, inverse_std, self._affine()[0], own
-        )
-        self._learn(grad_gamma, grad_beta)
-        return grad_input.reshape(shape) if input_grad else None
+    def learned(self) -> tuple[Parameter | None, Parameter | None]:
+        """Scale and shift."""
+        return self.weight, self.bias
 
-    def _check(self, x: Array) -> None:
+    def check(self, x: Array) -> None:
         name = type(self).__name__
         like = self.running_mean if self.weight is None else self.weight.data
         self.check_input(x, self.shapes, like=like)

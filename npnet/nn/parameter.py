@@ -171,6 +171,27 @@ class Parameter:
             function(*operands, out=place)
         self.has_grad = True
 
+    def place(self, dtype: np.dtype[Any]) -> Array | None:
+        """Where to write a gradient of a dtype: into place, or into an array that :meth:`settle` will add.
+
+        None for a parameter that requires no gradient.  Nothing has changed until :meth:`settle` is called.
+        """
+        if not self.requires_grad:
+            return None
+        storage = self._storage() if self._gradient is None else self._gradient
+        if self.has_grad or storage.dtype != dtype:
+            return np.empty_like(storage, dtype=dtype)
+        return storage
+
+    def settle(self, place: Array) -> None:
+        """Take for a gradient, or add to the one that is there, what was written into :meth:`place`."""
+        storage = self._storage() if self._gradient is None else self._gradient
+        if self.has_grad:
+            np.add(storage, place, out=storage)
+        elif place is not storage:
+            np.copyto(storage, place, casting="same_kind")
+        self.has_grad = True
+
     def clear_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradient, or set one that is there to zero."""
         if set_to_none:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from npnet.backend import Array
 from npnet.errors import UnsupportedError
-from npnet.nn.module import Module
+from npnet.nn.formula_layer import FormulaLayer
 
 __all__ = ["Elementwise", "refuse_inplace"]
 
 
-class Elementwise(Module):
+class Elementwise(FormulaLayer):
     """An elementwise function; a subclass names its formulas and those of its attributes that they take.
 
     Attributes
@@ -22,30 +22,15 @@ class Elementwise(Module):
         ``derivative(g, kept, *options)``: the gradient `g` by the output times the derivative.
     options : tuple of str
         Names of the attributes that both formulas take, in their order.
-    keeps_output : bool
-        Whether `kept` is the output; else it is the input.
+    keeps : {"input", "output"}
+        What `kept` is.
     """
 
-    formula: ClassVar[staticmethod[..., Array]]
-    derivative: ClassVar[staticmethod[..., Array]]
     options: ClassVar[tuple[str, ...]] = ()
-    keeps_output: ClassVar[bool] = False
 
-    def _given(self) -> list[Any]:
-        return [getattr(self, name) for name in self.options]
-
-    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
-        """Apply the function to every element."""
-        self.check_input(input)
-        output = self.formula(input, *self._given())
-        self.save(output if self.keeps_output else input)
-        return output
-
-    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
-        """Multiply the gradient by the derivative."""
-        (kept,) = self.saved()
-        self.check_grad(grad_output, kept.shape)
-        return self.derivative(grad_output, kept, *self._given()) if input_grad else None
+    def operands(self, x: Array) -> tuple[Any, ...]:
+        """The options."""
+        return tuple([getattr(self, name) for name in self.options])
 
     def extra_repr(self) -> str:
         """The options."""

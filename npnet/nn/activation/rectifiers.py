@@ -74,7 +74,7 @@ class ReLU(Elementwise):
     """
 
     formula, derivative = staticmethod(relu), staticmethod(relu_backward)
-    keeps_output = True
+    keeps = "output"
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()

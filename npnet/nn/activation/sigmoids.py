@@ -119,7 +119,7 @@ class Sigmoid(Elementwise):
     """
 
     formula, derivative = staticmethod(sigmoid), staticmethod(sigmoid_backward)
-    keeps_output = True
+    keeps = "output"
 
 
 class Tanh(Elementwise):
@@ -139,7 +139,7 @@ class Tanh(Elementwise):
     """
 
     formula, derivative = staticmethod(tanh), staticmethod(tanh_backward)
-    keeps_output = True
+    keeps = "output"
 
 
 class LogSigmoid(Elementwise):

@@ -1,0 +1,137 @@
+"""Layers that are two formulas: one of the value, one of the gradient.
+
+What such a layer is can be said without a forward and a backward of its own, in four words: `formula`,
+`derivative`, what they take beside the input (:meth:`FormulaLayer.operands`), and what the derivative needs
+of the way forward (`keeps`).  The checks and the books are kept here, once.  And whoever has the four words
+can do without the books: :class:`~npnet.nn.Sequential` calls the formulas of its children one after another,
+and an engine compiles such a row of formulas as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from npnet.backend import Array
+from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+
+__all__ = ["FormulaLayer", "is_bare", "plain"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Context = tuple[tuple[int, ...], tuple[Any, ...], "tuple[Any, ...] | None"]
+"""Shape of the output, what was kept, and the operands."""
+
+_PLAIN: set[Callable[..., Any]] = set()
+
+
+def plain(forward: F) -> F:
+    """Mark a ``forward`` that checks its input, asks for the operands, calls the formula, and that is all."""
+    _PLAIN.add(forward)
+    return forward
+
+
+def is_bare(layer: Module) -> bool:
+    """Whether calling the formulas of a layer is all that calling the layer would do.
+
+    Not so where a subclass, or somebody who watches the layer, has put a forward or backward of his own in
+    place.
+    """
+    kind = type(layer)
+    return (
+        kind.forward in _PLAIN
+        and kind.backward is FormulaLayer.backward
+        and "forward" not in layer.__dict__
+        and "backward" not in layer.__dict__
+    )
+
+
+class FormulaLayer(Module):
+    """Base of the layers that are two formulas.
+
+    Attributes
+    ----------
+    formula : static method
+        ``formula(x, *operands)``: the output; where `keeps` is ``"more"`` a tuple, the output first and
+        behind it what is kept.
+    derivative : static method
+        ``derivative(g, *kept, *operands)``: the gradient by the input.  If there are parameters, it is
+        called as ``derivative(g, *kept, *operands, *places, wanted)``: it writes the gradient by each
+        parameter that :meth:`learned` names into its place, an array or None where nobody wants it, and
+        returns the gradient by the input, or None unless `wanted` is True (else it is None).
+    keeps : {"input", "output", "more", "nothing"}
+        What the derivative takes of the way forward.
+    """
+
+    formula: ClassVar[staticmethod[..., Any]]
+    derivative: ClassVar[staticmethod[..., Any]]
+    keeps: ClassVar[str] = "input"
+
+    def check(self, x: Any) -> None:
+        """Refuse an input that the layer does not take."""
+        self.check_input(x)
+
+    def operands(self, x: Array) -> tuple[Any, ...] | None:
+        """What the formulas take beside the input in this call: arrays, numbers and None.
+
+        None in place of all of them if the layer passes its input through as it is.
+        """
+        return ()
+
+    def learned(self) -> tuple[Parameter | None, ...]:
+        """The parameters, in the order of their places in the derivative's arguments."""
+        return ()
+
+    @plain
+    def forward(self, input: Array) -> Array:  # noqa: A002 (PyTorch's name)
+        """Call the formula."""
+        self.check(input)
+        return self.noted(input, self.operands(input))
+
+    def noted(self, x: Array, operands: tuple[Any, ...] | None) -> Array:
+        """The formula's output, with what :meth:`backward` needs saved."""
+        output, context = self.compute(x, operands)
+        self.save(*context)
+        return output
+
+    def compute(self, x: Array, operands: tuple[Any, ...] | None) -> tuple[Array, Context]:
+        """The formula's output, and the context for :meth:`compute_grad`; checks nothing and notes nothing."""
+        if operands is None:
+            return x, (x.shape, (), None)
+        result = self.formula(x, *operands)
+        keeps = self.keeps
+        if keeps == "more":
+            return result[0], (result[0].shape, result[1:], operands)
+        kept = (x,) if keeps == "input" else (result,) if keeps == "output" else ()
+        return result, (result.shape, kept, operands)
+
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Call the derivative: add to the gradients of the parameters, and return the one by the input."""
+        return self.compute_grad(grad_output, self.saved(), input_grad)
+
+    def compute_grad(self, grad_output: Array, context: Context, input_grad: bool) -> Array | None:
+        """Go back through one call of the formula, given its context."""
+        shape, kept, operands = context
+        self.check_grad(grad_output, shape)
+        if operands is None:
+            return grad_output if input_grad else None
+        learned = self.learned()
+        if not learned:
+            return self.derivative(grad_output, *kept, *operands) if input_grad else None
+        own = next((parameter.dtype for parameter in learned if parameter is not None), grad_output.dtype)
+        if own != grad_output.dtype:
+            grad_output = grad_output.astype(np.result_type(own, grad_output.dtype), copy=False)
+        dtype = grad_output.dtype
+        places = [None if parameter is None else parameter.place(dtype) for parameter in learned]
+        wanted = True if input_grad else None
+        grad_input: Array | None = self.derivative(grad_output, *kept, *operands, *places, wanted)
+        for parameter, place in zip(learned, places, strict=True):
+            if place is not None:
+                parameter.settle(place)  # type: ignore[union-attr]
+        return grad_input
+
+    def _learns(self) -> bool:
+        return any(parameter is not None and parameter.requires_grad for parameter in self.learned())
