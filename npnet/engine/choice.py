@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import Any, cast
 
@@ -16,7 +16,16 @@ from npnet.engine import long_rows
 from npnet.engine.formula import Formula, formulas
 from npnet.errors import ArgumentError, EngineError
 
-__all__ = ["ENGINES", "adopt", "engine", "fuse_for", "rule_runner", "set_engine"]
+__all__ = [
+    "ENGINES",
+    "adopt",
+    "chain_of",
+    "compiles_chains",
+    "engine",
+    "fuse_for",
+    "rule_runner",
+    "set_engine",
+]
 
 ENGINES = ("numpy", "numba")
 """Names that :func:`set_engine` takes."""
@@ -129,6 +138,18 @@ def rule_runner(
     if engine() == "numba" and _numba is not None and _numba.takes(array):
         return cast("Callable[..., bool]", _numba.rule_runner(kernel, rule))
     return None
+
+
+def chain_of(links: tuple[tuple[Any, ...], ...], kind: Hashable) -> Any:
+    """What runs a row of formulas as one, :class:`npnet.engine.numba_chain.Chain`; see there."""
+    from npnet.engine import numba_chain
+
+    return numba_chain.chain_of(tuple(numba_chain.Link(*link) for link in links), kind)
+
+
+def compiles_chains() -> bool:
+    """Whether the engine that was chosen runs rows of formulas as one."""
+    return (_numba is not None) if _pending is None else engine() != "numpy"
 
 
 def fuse_for(cupy: ModuleType) -> None:

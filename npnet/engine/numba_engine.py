@@ -18,7 +18,7 @@ import logging
 import sys
 import tempfile
 import types as python_types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,13 @@ def _put(array: Any, i: Any, j: Any, value: Any) -> Any:
 # ---------------------------------------------------------------------- what whole formulas call
 
 
-def channel_sums(x: Any) -> Any:
+def column_sums(x: Any, out: Any = None) -> Any:
     """Sums over the rows of a matrix; see :func:`npnet.nn.sums.column_sums`."""
+    raise NotImplementedError  # stands for its overload
+
+
+def channel_sums(x: Any) -> Any:
+    """The same."""
     raise NotImplementedError  # stands for its overload
 
 
@@ -140,24 +145,45 @@ def divisor(x: Any) -> Any:
     raise NotImplementedError  # stands for its overload
 
 
+def values_of_channel(x: Any) -> Any:
+    """How many rows a matrix has."""
+    raise NotImplementedError  # stands for its overload
+
+
 def along_channels(statistic: Any, x: Any) -> Any:
     """A row as it is added to a matrix."""
     raise NotImplementedError  # stands for its overload
 
 
-SUMS = {"channel_sums": channel_sums, "divisor": divisor, "along_channels": along_channels}
+def rows_of(x: Any) -> Any:
+    """A matrix."""
+    raise NotImplementedError  # stands for its overload
+
+
+def flat_images(x: Any) -> Any:
+    """A matrix."""
+    raise NotImplementedError  # stands for its overload
+
+
+MATRICES: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        *(column_sums, channel_sums, divisor, values_of_channel, along_channels, rows_of, flat_images),
+    )
+}
+"""What whole formulas call, by name; of matrices, while NumPy's take other shapes too."""
 
 
 def _is_matrix(x: Any) -> bool:
-    return isinstance(x, types.Array) and x.ndim == 2 and x.layout == "C" and isinstance(x.dtype, types.Float)
+    return isinstance(x, types.Array) and x.ndim == 2 and isinstance(x.dtype, types.Float)
 
 
-@overload(channel_sums, jit_options=OPTIONS, strict=False)
-def _channel_sums(x: Any) -> Any:
+@overload(column_sums, jit_options=OPTIONS, strict=False)
+def _column_sums(x: Any, out: Any = None) -> Any:
     if not _is_matrix(x):
         return None
 
-    def sums(x: Any) -> Any:  # in double precision, and in blocks of 64 rows
+    def sums_into(x: Any, out: Any) -> Any:  # in double precision, and in blocks of 64 rows
         n, d = x.shape
         total, block = np.zeros(d), np.zeros(d)
         for i in range(n):
@@ -167,12 +193,19 @@ def _channel_sums(x: Any) -> Any:
                 for j in range(d):
                     total[j] += block[j]
                     block[j] = 0.0
-        rounded = np.empty(d, x.dtype)
         for j in range(d):
-            rounded[j] = total[j]
-        return rounded
+            out[j] = total[j]
+        return out
 
-    return sums
+    compiled = numba.njit(**OPTIONS)(sums_into)
+    if out is None or isinstance(out, (types.NoneType, types.Omitted)):
+        return lambda x, out=None: compiled(x, np.empty(x.shape[1], x.dtype))
+    return lambda x, out=None: compiled(x, out)
+
+
+@overload(channel_sums, jit_options=OPTIONS, strict=False)
+def _channel_sums(x: Any) -> Any:
+    return (lambda x: column_sums(x)) if _is_matrix(x) else None
 
 
 @overload(divisor, jit_options=OPTIONS, strict=False)
@@ -180,9 +213,20 @@ def _divisor(x: Any) -> Any:
     return (lambda x: x.dtype.type(max(x.shape[0], 1))) if _is_matrix(x) else None
 
 
+@overload(values_of_channel, jit_options=OPTIONS, strict=False)
+def _values_of_channel(x: Any) -> Any:
+    return (lambda x: x.shape[0]) if _is_matrix(x) else None
+
+
 @overload(along_channels, jit_options=OPTIONS, strict=False)
 def _along_channels(statistic: Any, x: Any) -> Any:
     return (lambda statistic, x: statistic) if _is_matrix(x) else None
+
+
+@overload(rows_of, jit_options=OPTIONS, strict=False)
+@overload(flat_images, jit_options=OPTIONS, strict=False)
+def _itself(x: Any) -> Any:
+    return (lambda x: x) if _is_matrix(x) else None
 
 
 # ---------------------------------------------------------------------- making the loops
@@ -210,7 +254,7 @@ def formula_runner(formula: Formula) -> Callable[..., Any]:
             return function(*args, **kwargs)
         try:
             if loop is None:
-                loop = _compiled(function.__qualname__, source(function))
+                loop = compiled(function.__qualname__, source(function))
             return loop(*args)
         except ShapeMismatch:
             return function(*args)
@@ -232,7 +276,7 @@ def _kinds(args: tuple[Any, ...]) -> tuple[Any, ...]:
 def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., bool]:
     """The update of whole flat arrays in place, ``run(p, g, shrink, *state, *constants)``; whether it was."""
     try:
-        loop = _compiled(rule.__qualname__, _rule_source(kernel, rule))
+        loop = compiled(rule.__qualname__, _rule_source(kernel, rule))
     except NotScalar:
         return lambda *args: False
 
@@ -269,16 +313,43 @@ def _formula_source(function: Callable[..., Any], entry: str = "entry") -> str:
 
 
 def _whole_source(function: Callable[..., Any]) -> str:
-    """The text as it stands, behind the loops of the formulas that it calls."""
-    definition = bare_definition(function)
-    called = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
-    pieces = []
-    for name in sorted(called & set(function.__globals__)):
-        formula = getattr(function.__globals__[name], "formula", None)
-        if formula is not None and formula.is_elementwise:
-            pieces += ["@inner", _formula_source(formula.function, name)]
-    definition.name = "entry"
-    return "\n".join([*pieces, ast.unparse(definition), ""])
+    """The text as it stands, behind those of the formulas that it calls."""
+    return "\n".join([*texts([function], entry=function).values(), ""])
+
+
+def texts(functions: Iterable[Callable[..., Any]], entry: Any = None) -> dict[str, str]:
+    """Texts of formulas, each behind those of the formulas that it calls, by name.
+
+    Raises
+    ------
+    NotScalar
+        If two formulas have the same name, or Python does not find a text.
+    """
+    found: dict[str, str] = {}
+    known: dict[str, Callable[..., Any]] = {}
+
+    def add(formula: Formula) -> None:
+        function = formula.function
+        name = function.__name__
+        if known.setdefault(name, function) is not function:
+            raise NotScalar(f"two formulas of the name {name}")
+        if name in found:
+            return
+        if formula.is_elementwise:
+            found[name] = f"@inner\n{_formula_source(function, name)}"
+            return
+        definition = bare_definition(function)
+        for node in ast.walk(definition):
+            called = function.__globals__.get(node.id) if isinstance(node, ast.Name) else None
+            if isinstance(called := getattr(called, "formula", None), Formula):
+                add(called)
+        if function is entry:
+            definition.name = "entry"
+        found[name] = ("" if function is entry else "@inner\n") + ast.unparse(definition) + "\n"
+
+    for function in functions:
+        add(getattr(function, "formula", None) or Formula(function, is_elementwise=False))
+    return found
 
 
 def _rule_source(kernel: Callable[..., Any], rule: Callable[..., Any]) -> str:
@@ -316,13 +387,13 @@ def _literals(text: ScalarText, first: str) -> list[str]:
     return [f"    {name} = {first}.dtype.type({value!r})" for name, value in pairs]
 
 
-def _compiled(name: str, source: str) -> Callable[..., Any]:
+def compiled(name: str, source: str) -> Callable[..., Any]:
     """The function ``entry`` of a text, compiled when called; kept between processes where it can be."""
     path, new = _cached_text(name, source)
     module = python_types.ModuleType(f"npnet_engine.{name if path is None else path.stem}")
     sys.modules[module.__name__] = module  # where Numba looks for it when it loads machine code
     vars(module).update(np=np, inner=numba.njit(**OPTIONS), operand=operand, element=element, put=put)
-    vars(module).update(SUMS)
+    vars(module).update(MATRICES)
     exec(compile(source, str(path or f"<npnet engine: {name}>"), "exec"), vars(module))
     if new:
         _say_once(path)
@@ -345,12 +416,21 @@ def _folder() -> Path:
     return Path(platformdirs.user_cache_dir("npnet")) / "engine"
 
 
-def _cached_text(name: str, source: str) -> tuple[Path | None, bool]:
-    """The file of a text, and whether it was not there before; None where nothing can be kept."""
+def is_kept(name: str, source: str) -> bool:
+    """Whether a text was compiled before, and its machine code kept."""
+    return _path_of(name, source).exists()
+
+
+def _path_of(name: str, source: str) -> Path:
     own = Path(__file__).read_bytes()  # another engine makes other loops of the same text
     versions = f"{__version__} {numba.__version__} {np.__version__}"
     digest = hashlib.sha256(b"\0".join([own, versions.encode(), source.encode()])).hexdigest()[:16]
-    path = _folder() / f"{name.replace('<locals>.', '')}-{digest}.py"
+    return _folder() / f"{name.replace('<locals>.', '')}-{digest}.py"
+
+
+def _cached_text(name: str, source: str) -> tuple[Path | None, bool]:
+    """The file of a text, and whether it was not there before; None where nothing can be kept."""
+    path = _path_of(name, source)
     if path.exists():
         return path, False
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
+from npnet.engine.choice import compiles_chains
 from npnet.errors import DtypeError
 from npnet.nn.context import thread
-from npnet.nn.formula_layer import is_bare
 from npnet.nn.module import Module
+from npnet.nn.row import through
 
 __all__ = ["ModuleList", "Sequential"]
 
@@ -113,20 +114,14 @@ class Sequential(_Indexed):
 
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
         """Pass the input through the chain; of a layer that is two formulas, the formula alone is called."""
-        attributes, frame = vars(self), thread.state.frame
-        noted = isinstance(frame, list)
-        bare_too = noted or not thread.state.recording  # else each child is to keep its own context
-        for name in attributes["_modules"]:
-            layer = attributes[name]
-            if bare_too and is_bare(layer):
-                layer.check(input)
-                output, context = layer.compute(input, layer.operands(input))
-                if isinstance(frame, list):
-                    frame.append((layer, input, output, context))
-            else:
-                output = layer(input)
-            input = output  # noqa: A001
-        return input
+        attributes, now = vars(self), thread.state
+        layers = [attributes[name] for name in attributes["_modules"]]
+        calls = now.frame if isinstance(now.frame, list) else None
+        if calls is None and now.recording:  # nobody keeps contexts for the children
+            for layer in layers:
+                input = layer(input)  # noqa: A001
+            return input
+        return through(layers, input, calls, attributes["_contexts"].plans if compiles_chains() else None)
 
 
 class ModuleList(_Indexed):

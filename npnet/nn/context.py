@@ -50,11 +50,16 @@ class Pass:
         for contexts in reversed(self.chains):
             for position in reversed(range(len(contexts.stack))):
                 (calls,) = contexts.stack[position]
-                if any(child is module and context is not None for child, context in calls or ()):
+                own = [
+                    each
+                    for child, context in calls or ()
+                    if context is not None
+                    for each in child.spread(context)
+                ]
+                if any(child is module for child, _ in own):
                     del contexts.stack[position]
-                    for child, context in calls:
-                        if context is not None:
-                            child.__dict__["_contexts"].push(context, self.number)
+                    for child, context in own:
+                        child.__dict__["_contexts"].push(context, self.number)
                     return True
         return False
 
@@ -103,11 +108,12 @@ def is_grad_enabled() -> bool:
 class Contexts:
     """The stack of what one module's forward calls left for its backward."""
 
-    __slots__ = ("number", "stack")
+    __slots__ = ("number", "plans", "stack")
 
     def __init__(self) -> None:
         self.number = 0
         self.stack: list[tuple[Any, ...]] = []
+        self.plans: dict[Any, Any] = {}  # see npnet.nn.row
 
     def push(self, context: tuple[Any, ...], number: int, outermost: bool = False) -> None:
         """Keep a context of the outermost pass of that number; what an earlier pass has left is dropped."""

@@ -9,6 +9,7 @@ import numpy as np
 from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array
+from npnet.engine import elementwise
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
 from npnet.nn.formula_layer import FormulaLayer, plain
@@ -29,6 +30,7 @@ def factors(keep: Array, p: float, like: Array) -> Array:
     return factor
 
 
+@elementwise
 def times(x: Array, factor: Array, p: float) -> Array:
     r"""Compute :math:`x \odot m / (1 - p)` of what :func:`factors` gives."""
     return x * factor

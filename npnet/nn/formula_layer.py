@@ -18,7 +18,7 @@ from npnet.backend import Array
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 
-__all__ = ["FormulaLayer", "is_bare", "plain"]
+__all__ = ["Context", "FormulaLayer", "is_bare", "plain"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,20 +55,20 @@ class FormulaLayer(Module):
     Attributes
     ----------
     formula : static method
-        ``formula(x, *operands)``: the output; where `keeps` is ``"more"`` a tuple, the output first and
+        ``formula(x, *operands)``: the output; where `keeps` is a number a tuple, the output first and
         behind it what is kept.
     derivative : static method
         ``derivative(g, *kept, *operands)``: the gradient by the input.  If there are parameters, it is
         called as ``derivative(g, *kept, *operands, *places, wanted)``: it writes the gradient by each
         parameter that :meth:`learned` names into its place, an array or None where nobody wants it, and
         returns the gradient by the input, or None unless `wanted` is True (else it is None).
-    keeps : {"input", "output", "more", "nothing"}
-        What the derivative takes of the way forward.
+    keeps : {"input", "output", "nothing"} or int
+        What the derivative takes of the way forward; a number says how many arrays the formula keeps.
     """
 
     formula: ClassVar[staticmethod[..., Any]]
     derivative: ClassVar[staticmethod[..., Any]]
-    keeps: ClassVar[str] = "input"
+    keeps: ClassVar[str | int] = "input"
 
     def check(self, x: Any) -> None:
         """Refuse an input that the layer does not take."""
@@ -98,12 +98,12 @@ class FormulaLayer(Module):
         return output
 
     def compute(self, x: Array, operands: tuple[Any, ...] | None) -> tuple[Array, Context]:
-        """The formula's output, and the context for :meth:`compute_grad`; checks nothing and notes nothing."""
+        """The formula's output, and the context for :meth:`compute_grad`; nothing is checked or noted."""
         if operands is None:
             return x, (x.shape, (), None)
         result = self.formula(x, *operands)
         keeps = self.keeps
-        if keeps == "more":
+        if isinstance(keeps, int):
             return result[0], (result[0].shape, result[1:], operands)
         kept = (x,) if keeps == "input" else (result,) if keeps == "output" else ()
         return result, (result.shape, kept, operands)
@@ -124,14 +124,29 @@ class FormulaLayer(Module):
         own = next((parameter.dtype for parameter in learned if parameter is not None), grad_output.dtype)
         if own != grad_output.dtype:
             grad_output = grad_output.astype(np.result_type(own, grad_output.dtype), copy=False)
-        dtype = grad_output.dtype
-        places = [None if parameter is None else parameter.place(dtype) for parameter in learned]
+        written: list[tuple[Parameter, Array]] = []
+        places = self.places(grad_output.dtype, written)
         wanted = True if input_grad else None
         grad_input: Array | None = self.derivative(grad_output, *kept, *operands, *places, wanted)
-        for parameter, place in zip(learned, places, strict=True):
-            if place is not None:
-                parameter.settle(place)  # type: ignore[union-attr]
+        for parameter, place in written:
+            parameter.settle(place)
         return grad_input
+
+    def places(
+        self, dtype: np.dtype[Any], written: list[tuple[Parameter, Array]]
+    ) -> tuple[Array | None, ...]:
+        """Where the derivative is to write; and, into a list, what is to be settled once it has."""
+        found = []
+        for parameter in self.learned():
+            place = None if parameter is None else parameter.place(dtype)
+            if place is not None:
+                written.append((parameter, place))  # type: ignore[arg-type]
+            found.append(place)
+        return tuple(found)
+
+    def spread(self, context: Context) -> list[tuple[FormulaLayer, Context]]:
+        """The layer and its context, as :meth:`npnet.nn.row.Row.spread` has several."""
+        return [(self, context)]
 
     def _learns(self) -> bool:
         return any(parameter is not None and parameter.requires_grad for parameter in self.learned())

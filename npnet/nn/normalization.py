@@ -309,7 +309,7 @@ class _BatchNorm(Tracking, FormulaLayer):
     """Accepted numbers of axes, and the shapes in words."""
 
     formula, derivative = staticmethod(tracked_batch_norm), staticmethod(tracked_batch_norm_backward)
-    keeps = "more"
+    keeps = 2
 
     def operands(self, x: Array) -> tuple[Any, ...]:
         """Scale and shift, epsilon, statistics in place of the batch's own, and those that are to move."""
@@ -319,8 +319,9 @@ class _BatchNorm(Tracking, FormulaLayer):
             return gamma, beta, self.eps, mean, variance, None, None, None
         if mean is None:
             return gamma, beta, self.eps, None, None, None, None, None
-        self.num_batches_tracked += 1
-        share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        tracked = self.num_batches_tracked
+        tracked += 1
+        share = 1 / tracked if self.momentum is None else self.momentum
         return gamma, beta, self.eps, None, None, mean, variance, share
 
     def learned(self) -> tuple[Parameter | None, Parameter | None]:

@@ -185,11 +185,11 @@ class Parameter:
 
     def settle(self, place: Array) -> None:
         """Take for a gradient, or add to the one that is there, what was written into :meth:`place`."""
-        storage = self._storage() if self._gradient is None else self._gradient
         if self.has_grad:
+            storage = self._storage()
             np.add(storage, place, out=storage)
-        elif place is not storage:
-            np.copyto(storage, place, casting="same_kind")
+        elif place is not self._gradient:
+            np.copyto(self._storage(), place, casting="same_kind")
         self.has_grad = True
 
     def clear_grad(self, set_to_none: bool = True) -> None:
