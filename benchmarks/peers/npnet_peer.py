@@ -37,7 +37,8 @@ def npnet_peer(variant: str) -> Prepare:
         manual_seed(0)
         try:
             if variant != "numpy":
-                backend.set_engine(variant)  # type: ignore[attr-defined]
+                backend.set_engine(variant)
+                _compile_at_once()
             backend.check_device(device)
         except (AttributeError, NpnetError) as error:
             raise Unavailable(" ".join(str(error).split())) from error
@@ -54,6 +55,13 @@ def npnet_peer(variant: str) -> Prepare:
         return until_done
 
     return prepare
+
+
+def _compile_at_once() -> None:
+    """Let the engine compile rows of formulas at once, as it does in the second process that runs them."""
+    from npnet.engine import numba_chain
+
+    numba_chain.HOT = 0
 
 
 def _training(workload: Workload, device: str) -> Run:

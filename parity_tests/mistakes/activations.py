@@ -7,7 +7,6 @@ from parity_tests.mistakes.nn import difference, parity
 
 __all__ = ["MISTAKES"]
 
-BASE = "npnet/nn/activation/base.py"
 EXPONENTIAL = "npnet/nn/activation/exponential.py"
 GATED = "npnet/nn/activation/gated.py"
 GLU = "npnet/nn/activation/glu.py"
@@ -22,9 +21,9 @@ CORNERS = "parity_tests/test_extremes.py::test_corners_take_pytorch_s_side[Hards
 MISTAKES: list[Mistake] = [
     Mistake(
         "the input is kept where the output is wanted",
-        BASE,
-        "output if self.keeps_output else input",
-        "input",
+        "npnet/nn/formula_layer.py",
+        "else (result,) if keeps",
+        "else (x,) if keeps",
         parity("Sigmoid"),
     ),
     # exponential

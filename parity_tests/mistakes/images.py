@@ -21,7 +21,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "Bessel's correction counts images, not values",
         NORMALIZATION,
-        "share, mean, variance, values_of_channel(x))",
+        "share, mean, variance, values_of_channel(flat))",
         "share, mean, variance, x.shape[0])",
         parity("BatchNorm2d"),
     ),

@@ -22,6 +22,7 @@ PARAMETER = "npnet/nn/parameter.py"
 SUMS = "npnet/nn/sums.py"
 
 MODULES = "parity_tests/test_modules.py"
+CHAINS = "npnet/nn/tests/test_chains.py"
 PROTOCOL = "parity_tests/test_protocol.py"
 REFUSED = "parity_tests/test_refused_gradient.py"
 CONTEXT = "npnet/nn/context.py"
@@ -71,8 +72,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "no momentum: the share counts from zero",
         NORMALIZATION,
-        "share = 1 / self.num_batches_tracked if self.momentum is None",
-        "share = 1 / (self.num_batches_tracked + 1) if self.momentum is None",
+        "share = 1 / tracked if self.momentum is None",
+        "share = 1 / (tracked + 1) if self.momentum is None",
         parity("BatchNorm1d"),
     ),
     Mistake(
@@ -85,22 +86,22 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the running statistics never move",
         NORMALIZATION,
-        "if self.training and self.running_mean is not None:",
-        "if False:",
+        "    if running_mean is not None:\n",
+        "    if False:\n",
         parity("BatchNorm1d"),
     ),
     Mistake(
         "the running statistics move in evaluation too",
         NORMALIZATION,
-        "if self.training and self.running_mean is not None:",
-        "if self.running_mean is not None:",
+        "return gamma, beta, self.eps, mean, variance, None, None, None",
+        "return gamma, beta, self.eps, mean, variance, mean, variance, self.momentum",
         parity("BatchNorm1d"),
     ),
     Mistake(
         "evaluation goes back as training does",
         NORMALIZATION,
-        "self.save(input.shape, centred, inverse_std, own)",
-        "self.save(input.shape, centred, inverse_std, True)",
+        "inverse_std, gamma, mean is None)",
+        "inverse_std, gamma, True)",
         parity("BatchNorm1d"),
     ),
     Mistake(
@@ -114,15 +115,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "backward forgets the mask",
         DROPOUT,
-        "else self.derivative(grad_output, kept, self.p)",
-        "else grad_output / (1.0 - self.p)",
+        "= staticmethod(times)\n    keeps",
+        "= staticmethod(lambda g, kept, p: g / (1.0 - p))\n    keeps",
         parity("Dropout"),
     ),
     Mistake(
         "backward forgets the scale",
         DROPOUT,
-        "else self.derivative(grad_output, kept, self.p)",
-        "else grad_output * (kept > 0)",
+        "= staticmethod(times)\n    keeps",
+        "= staticmethod(lambda g, kept, p: g * (kept > 0))\n    keeps",
         parity("Dropout"),
     ),
     Mistake("dropout does not scale", DROPOUT, "1.0 / (1.0 - p)", "1.0", parity("Dropout")),
@@ -132,8 +133,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the bias learns the mean",
         LINEAR,
-        "self.bias.accumulate(column_sums, g)",
-        "self.bias.accumulate(column_sums, g / len(g))",
+        "column_sums(rows, out=into_bias)",
+        "column_sums(rows / len(rows), out=into_bias)",
         parity("Linear"),
     ),
     Mistake("the last rows are not summed", SUMS, "if whole < n:", "if whole > n:", parity("Linear")),
@@ -238,8 +239,8 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "an earlier pass leaves its contexts",
-        MODULE,
-        "            contexts.stack.clear()\n",
+        CONTEXT,
+        "            self.stack.clear()\n",
         "",
         f"{PROTOCOL}::test_backward_needs_a_forward_call_of_its_own[Tanh]",
     ),
@@ -276,7 +277,56 @@ MISTAKES: list[Mistake] = [
         PARAMETER,
         "np.add(place, function(*operands), out=place)",
         "function(*operands, out=place)",
+        f"{PROTOCOL}::test_two_backwards_add[Conv2d]",
+    ),
+    Mistake(
+        "gradients of formulas overwrite each other",
+        PARAMETER,
+        "np.add(storage, place, out=storage)",
+        "np.copyto(storage, place)",
         f"{PROTOCOL}::test_two_backwards_add[Linear]",
+    ),
+    Mistake(
+        "a gradient that is to be added is written over the one that is there",
+        PARAMETER,
+        "if self.has_grad or storage.dtype != dtype:",
+        "if storage.dtype != dtype:",
+        f"{PROTOCOL}::test_two_backwards_add[Linear]",
+    ),
+    Mistake(
+        "gradients of another dtype are lost",
+        PARAMETER,
+        "elif place is not self._gradient:",
+        "elif False:",
+        "npnet/nn/tests/test_mixed_gradients.py",
+    ),
+    Mistake(
+        "a child of a chain is handed out the context of its neighbour",
+        CONTEXT,
+        "                    for child, context in own:\n",
+        "                    for (child, _), (_, context) in zip(own, own[1:]):\n",
+        f"{CHAINS}::test_children_may_be_gone_back_through_one_by_one[Sequential]",
+    ),
+    Mistake(
+        "what was handed out stays with the chain",
+        CONTEXT,
+        "                    del contexts.stack[position]\n",
+        "",
+        f"{CHAINS}::test_a_chain_is_gone_back_through_once",
+    ),
+    Mistake(
+        "a forward of one's own is passed over",
+        "npnet/nn/formula_layer.py",
+        'and "forward" not in layer.__dict__',
+        "",
+        f"{CHAINS}::test_a_forward_that_was_put_into_a_layer_is_called",
+    ),
+    Mistake(
+        "a subclass's backward is passed over",
+        "npnet/nn/formula_layer.py",
+        "        and kind.backward is FormulaLayer.backward\n",
+        "",
+        f"{CHAINS}::test_a_subclass_with_a_backward_of_its_own_is_called",
     ),
     Mistake(
         "gradients that were dropped are added to",
@@ -289,6 +339,13 @@ MISTAKES: list[Mistake] = [
         "frozen parameters learn",
         PARAMETER,
         "        if not self.requires_grad:\n            return\n",
+        "",
+        f"{PROTOCOL}::test_frozen_parameters_get_no_gradient[Conv2d]",
+    ),
+    Mistake(
+        "frozen parameters of formulas learn",
+        PARAMETER,
+        "        if not self.requires_grad:\n            return None\n",
         "",
         f"{PROTOCOL}::test_frozen_parameters_get_no_gradient[Linear]",
     ),

@@ -1,0 +1,274 @@
+"""Rows of formulas, compiled as one, compute what the formulas do one by one, to the last bit."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import npnet
+from npnet import backend, nn, no_grad, optim
+from npnet.nn.row import Row
+
+pytest.importorskip("numba", reason="the engine needs Numba: pip install 'npnet[fast]'")
+numba_engine: Any = importlib.import_module("npnet.engine.numba_engine")
+numba_chain: Any = importlib.import_module("npnet.engine.numba_chain")
+
+Compile = Callable[[bool], None]
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile]:
+    """Rows are compiled at their first call; or, called with False, never."""
+    before = backend.engine()
+    backend.set_engine("numba")
+    monkeypatch.setattr(numba_engine, "is_kept", lambda name, source: False)
+
+    def choose(at_once: bool) -> None:
+        monkeypatch.setattr(numba_chain, "HOT", 0 if at_once else 10**9)
+        numba_chain.chain_of.cache_clear()
+
+    choose(True)
+    yield choose
+    numba_chain.chain_of.cache_clear()
+    backend.set_engine(before)
+
+
+def rows_of(model: nn.Module) -> list[Row]:
+    """The rows that the last call of a chain ran as one."""
+    (calls,) = model.__dict__["_contexts"].stack[-1]
+    return [child for child, _ in calls if isinstance(child, Row)]
+
+
+def small(dtype: str = "float32") -> nn.Sequential:
+    npnet.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 5, dtype=dtype), nn.ReLU(), nn.Linear(5, 3, dtype=dtype))
+
+
+def batch(rows: int = 6, dtype: str = "float32") -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((rows, 4)).astype(dtype), rng.standard_normal((rows, 3)).astype(dtype)
+
+
+def gradients(model: nn.Module) -> dict[str, Any]:
+    return {
+        name: None if parameter.grad is None else np.array(parameter.grad)
+        for name, parameter in model.named_parameters()
+    }
+
+
+def passes(model: nn.Sequential, work: Callable[[nn.Sequential], Any]) -> Any:
+    """What is done with a model for the second time; the first call of a shape is formula by formula."""
+    model(batch()[0])
+    model.zero_grad()
+    return work(model), gradients(model)
+
+
+def assert_same(ours: Any, theirs: Any) -> None:
+    assert type(ours) is type(theirs)
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys()
+        ours, theirs = list(ours.values()), list(theirs.values())
+    if isinstance(ours, (list, tuple)):
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same(one, other)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_training_is_the_same_to_the_last_bit(compiled: Compile) -> None:
+    def train(at_once: bool) -> tuple[Any, int]:
+        compiled(at_once)
+        npnet.manual_seed(0)
+        hidden = [nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.3)]
+        model = nn.Sequential(*hidden, nn.Linear(6, 3))
+        criterion, optimizer = nn.CrossEntropyLoss(), optim.Adam(model.parameters())
+        rng = np.random.default_rng(0)
+        losses, rows = [], 0
+        for _ in range(6):
+            optimizer.zero_grad()
+            output = model(rng.standard_normal((9, 4), dtype=np.float32))
+            rows += len(rows_of(model))
+            losses.append(criterion(output, rng.integers(0, 3, 9)).item())
+            model.backward(criterion.backward(), input_grad=False)
+            optimizer.step()
+        return [losses, dict(model.state_dict()), gradients(model)], rows
+
+    one_by_one, none = train(at_once=False)
+    rows, five = train(at_once=True)
+    assert_same(rows, one_by_one)
+    assert (none, five) == (0, 5)  # in the first step the shapes are not known yet
+
+
+def both_ways(model: nn.Sequential) -> Any:
+    x, g = batch(dtype=model[0].weight.dtype.name)
+    return model(x), model.backward(g)
+
+
+def without_the_input(model: nn.Sequential) -> Any:
+    x, g = batch()
+    return model(x), model.backward(g, input_grad=False)
+
+
+def added(model: nn.Sequential) -> Any:
+    return both_ways(model), both_ways(model)
+
+
+def frozen(model: nn.Sequential) -> Any:
+    model[0].requires_grad_(False)
+    model[2].bias.requires_grad = False
+    return without_the_input(model), both_ways(model)
+
+
+def another_dtype(model: nn.Sequential) -> Any:
+    x, g = batch()
+    return model(x), model.backward(g.astype(np.float64))
+
+
+def lying_otherwise(model: nn.Sequential) -> Any:
+    x, g = batch()
+    return model(np.asfortranarray(x)), model.backward(np.asfortranarray(g))
+
+
+def one_by_one(model: nn.Sequential) -> Any:
+    x, g = batch()
+    output = model(x)
+    for layer in reversed(list(model)):
+        g = layer.backward(g)
+    return output, g
+
+
+def twice(model: nn.Sequential) -> Any:
+    x, g = batch()
+    return model(x), model(x + 1), model.backward(g), model.forward(x)
+
+
+def evaluated(model: nn.Sequential) -> Any:
+    with no_grad():
+        return model.eval()(batch()[0])
+
+
+WORK = (
+    *(both_ways, without_the_input, added, frozen, another_dtype, lying_otherwise, one_by_one, twice),
+    evaluated,
+)
+
+
+@pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
+def test_whatever_is_done_with_it(work: Callable[[nn.Sequential], Any], compiled: Compile) -> None:
+    compiled(False)
+    expected = passes(small(), work)
+    compiled(True)
+    model = small()
+    assert_same(passes(model, work), expected)
+    model.train()(batch()[0])
+    assert len(rows_of(model)) == 1
+
+
+def test_what_passes_its_input_through_is_left_out() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.5), nn.ReLU(), nn.Linear(5, 3)).eval()
+    x, g = batch()
+    for _ in range(2):
+        output = model(x)
+        grad_input = model.backward(g)
+    plain = nn.Sequential(model[0], nn.ReLU(), model[3])
+    assert_same((plain(x), plain.backward(g)), (output, grad_input))
+    model.train()
+    model[1].p = 1.0
+    np.testing.assert_array_equal(model(x), np.broadcast_to(model[3].bias.data, (6, 3)))
+
+
+def test_layers_that_an_engine_does_not_know_are_called_between_rows() -> None:
+    class Doubling(nn.Module):
+        def forward(self, x: Any) -> Any:
+            self.save()
+            return 2 * x
+
+        def backward(self, grad_output: Any, *, input_grad: bool = True) -> Any:
+            self.saved()
+            return 2 * grad_output
+
+    first, second = small(), nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    model = nn.Sequential(*first, Doubling(), *second)
+    x, _ = batch()
+    for _ in range(2):
+        output = model(x)
+    assert len(rows_of(model)) == 2
+    grad_input = model.backward(np.ones_like(output))
+    np.testing.assert_array_equal(second(2 * first(x)), output)
+    np.testing.assert_array_equal(first.backward(2 * second.backward(np.ones_like(output))), grad_input)
+
+
+def test_shapes_and_layers_may_change() -> None:
+    model = small()
+    for rows in (6, 6, 4, 4, 1, 0, 6):
+        x, g = batch(rows)
+        fresh = nn.Sequential(*model)
+        expected = fresh(x), fresh.backward(g)
+        assert_same((model(x), model.backward(g)), expected)
+    model[1] = nn.LeakyReLU()
+    x, _ = batch()
+    np.testing.assert_array_equal(model(x), model[2](model[1](model[0](x))))
+    model[1] = nn.ReLU()
+    model(x)
+    model(x)
+    model[0].weight = nn.Parameter(np.ones((5, 4), np.float32))
+    np.testing.assert_array_equal(model(x), model[2](model[1](model[0](x))))
+    model[2] = nn.Linear(5, 2)
+    assert model(x).shape == (6, 2)
+
+
+def test_bad_input_is_refused_as_ever() -> None:
+    model = small()
+    x, g = batch()
+    model(x)
+    model(x)
+    with pytest.raises(npnet.errors.ShapeError, match=r"Linear.backward takes .* of shape \(6, 3\)"):
+        model.backward(g[:5])
+    model.backward(g)
+    with pytest.raises(npnet.errors.ShapeError, match=r"Linear takes input of shape \(..., 4\)"):
+        model(x[:, :3])
+    with pytest.raises(npnet.errors.DtypeMismatchError):
+        model(x.astype(np.float64))
+    model[0] = nn.Linear(4, 7)
+    with pytest.raises(npnet.errors.ShapeError, match=r"Linear takes input of shape \(..., 5\)"):
+        model(x)
+
+
+def test_the_average_of_all_batches() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5, momentum=None))
+    x, _ = batch()
+    for _ in range(3):
+        model(x)
+    assert len(rows_of(model)) == 1
+    mean = model[0](x).mean(axis=0)
+    np.testing.assert_allclose(model[1].running_mean, mean, rtol=1e-5)
+    np.testing.assert_array_equal(model[1].num_batches_tracked, 3)
+
+
+def test_what_no_loop_takes_is_called_formula_by_formula() -> None:
+    model = small()
+    x = np.ones((2, 3, 4), np.float32)
+    for _ in range(3):
+        output = model(x)
+    assert not rows_of(model)
+    np.testing.assert_array_equal(output[1], model(x[1]))
+    model(x)
+    assert model.backward(output).shape == x.shape
+
+
+def test_a_row_is_compiled_when_it_is_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba_chain, "HOT", 3)
+    numba_chain.chain_of.cache_clear()
+    model = small()
+    x, _ = batch()
+    seen = [len(rows_of(model)) for _ in range(6) if model(x) is not None]
+    assert seen == [0, 0, 0, 0, 1, 1]  # the first call makes the row, and three warm it
+    monkeypatch.setattr(numba_engine, "is_kept", lambda name, source: True)
+    numba_chain.chain_of.cache_clear()
+    model = small()
+    seen = [len(rows_of(model)) for _ in range(3) if model(x) is not None]
+    assert seen == [0, 1, 1]
