@@ -1,4 +1,4 @@
-"""The Numba engine computes what NumPy does, loops to the last bit, from the same text; or leaves it to it."""
+"""The Numba engine computes what NumPy does, loops to the last bit, from the same text; or leaves it alone."""
 
 from __future__ import annotations
 
