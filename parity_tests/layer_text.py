@@ -74,7 +74,7 @@ HOST_ONLY = (
     HostOnly("npnet/nn/parameter.py", "Parameter.__reduce__", "a pickle holds host arrays"),
     HostOnly("npnet/nn/summary.py", "_outputs", "zeros to look at shapes with, moved to the model's device"),
     HostOnly("npnet/nn/constants.py", "ones", "made once, then moved to the device"),
-    HostOnly("npnet/nn/constants.py", "_zeros", "for arrays of the host alone"),
+    HostOnly("npnet/nn/constants.py", "_*", "for arrays of the host alone"),
     HostOnly("npnet/nn/utils.py", "_total_norm", "without gradients there is no device to be like"),
     HostOnly("npnet/optim/optimizer.py", "Optimizer.state_dict", "numbers of the state stay on the host"),
     HostOnly("npnet/optim/full_batch.py", "_to_vector", "SciPy searches on the host"),

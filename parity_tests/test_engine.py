@@ -1,4 +1,4 @@
-"""The Numba engine computes what NumPy does, loops to the last bit, from the same text; or leaves it alone."""
+"""The Numba engine computes what NumPy does from the same text, loops to the last bit; or leaves it alone."""
 
 from __future__ import annotations
 
@@ -155,6 +155,25 @@ def test_batch_norm_of_sequences_is_numpys() -> None:
         np.testing.assert_array_equal(ours, expected)
     for name in ("batch_norm", "batch_norm_backward"):
         numba_engine.refusals[name].clear()  # what the test above looks at
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cross_entropy_as_a_whole_is_numpys(dtype: str, weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    x, target = rng.standard_normal((50, 7)).astype(dtype), rng.integers(0, 7, 50)
+    x[0, 1], x[1, 2] = 1e4, np.nan
+    target[-5:] = -100 if weighted else 0
+    weight = rng.uniform(0.5, 2.0, 7).astype(dtype) if weighted else None
+    outputs = []
+    for engine in ("numpy", "numba"):
+        backend.set_engine(engine)
+        criterion = nn.CrossEntropyLoss(weight, reduction="none")
+        outputs.append((criterion(x, target), criterion.backward(np.ones(50, dtype))))
+    for ours, expected in zip(*outputs, strict=True):  # exponentials may differ by a rounding
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=8 * np.finfo(dtype).eps)
+        assert ours.dtype == expected.dtype == np.dtype(dtype)
+    assert not numba_engine.refusals["losses_of_indices"], "cross-entropy was left to NumPy"
 
 
 def test_every_formula_has_a_text_for_one_element() -> None:

@@ -2,9 +2,9 @@
 
 The loop is made of the formula's own text (:mod:`npnet.engine.scalar`), with numbers in the arrays' dtype,
 division as NumPy does it and no reordering, so that the results are NumPy's to the last bit.  A whole formula
-is compiled as it stands, around those loops; its sums over rows are taken in double precision.  What the loop
-cannot take (another device, mixed dtypes, shapes that broadcast in another way) goes to the formula as it
-stands.
+is compiled as it stands, around those loops; its sums over rows are taken in double precision, and its
+exponentials are the C library's.  What the loop cannot take (another device, mixed dtypes, shapes that
+broadcast in another way) goes to the formula as it stands.
 
 The text of each loop is written into the user's cache, and beside it Numba keeps the machine code.
 """
@@ -39,6 +39,9 @@ logger = logging.getLogger("npnet")
 
 OPTIONS: Any = {"error_model": "numpy", "nogil": True}
 """Division by zero gives infinity, as in NumPy; other threads may run."""
+
+MANY = 10_000
+"""Exponentials that NumPy's vector code takes faster than a whole loop that calls the C library."""
 
 
 class ShapeMismatch(Exception):  # noqa: N818 (no error: NumPy takes over)
@@ -165,10 +168,26 @@ def flat_images(x: Any) -> Any:
     raise NotImplementedError  # stands for its overload
 
 
+def largest(x: Any) -> Any:
+    """The largest element of each column of a matrix."""
+    raise NotImplementedError  # stands for its overload
+
+
+def at_class(x: Any, target: Any) -> Any:
+    """The element of each column at its sample's class."""
+    raise NotImplementedError  # stands for its overload
+
+
+def less_at_class(x: Any, target: Any, amount: Any) -> None:
+    """Take something off there, in place."""
+    raise NotImplementedError  # stands for its overload
+
+
 MATRICES: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         *(column_sums, channel_sums, divisor, values_of_channel, along_channels, rows_of, flat_images),
+        *(largest, at_class, less_at_class),
     )
 }
 """What whole formulas call, by name; of matrices, while NumPy's take other shapes too."""
@@ -176,6 +195,10 @@ MATRICES: dict[str, Callable[..., Any]] = {
 
 def _is_matrix(x: Any) -> bool:
     return isinstance(x, types.Array) and x.ndim == 2 and isinstance(x.dtype, types.Float)
+
+
+def _are_indices(x: Any) -> bool:
+    return isinstance(x, types.Array) and x.ndim == 1 and isinstance(x.dtype, types.Integer)
 
 
 @overload(column_sums, jit_options=OPTIONS, strict=False)
@@ -227,6 +250,53 @@ def _along_channels(statistic: Any, x: Any) -> Any:
 @overload(flat_images, jit_options=OPTIONS, strict=False)
 def _itself(x: Any) -> Any:
     return (lambda x: x) if _is_matrix(x) else None
+
+
+@overload(largest, jit_options=OPTIONS, strict=False)
+def _largest(x: Any) -> Any:
+    if not _is_matrix(x):
+        return None
+
+    def maxima(x: Any) -> Any:
+        if not 0 < x.size <= MANY:
+            raise ShapeMismatch
+        found = x[0].copy()
+        for i in range(1, x.shape[0]):
+            for j in range(x.shape[1]):
+                found[j] = np.maximum(found[j], x[i, j])  # which hands NaN on
+        return found
+
+    return maxima
+
+
+@overload(at_class, jit_options=OPTIONS, strict=False)
+def _at_class(x: Any, target: Any) -> Any:
+    if not _is_matrix(x) or not _are_indices(target):
+        return None
+
+    def gathered(x: Any, target: Any) -> Any:
+        if target.size != x.shape[1]:
+            raise ShapeMismatch
+        found = np.empty(target.size, x.dtype)
+        for i in range(target.size):
+            if not 0 <= target[i] < x.shape[0]:
+                raise ShapeMismatch
+            found[i] = x[target[i], i]
+        return found
+
+    return gathered
+
+
+@overload(less_at_class, jit_options=OPTIONS, strict=False)
+def _less_at_class(x: Any, target: Any, amount: Any) -> Any:
+    if not _is_matrix(x) or not _are_indices(target) or not isinstance(amount, types.Array):
+        return None
+
+    def lessened(x: Any, target: Any, amount: Any) -> None:
+        for i in range(target.size):  # which at_class has looked at
+            x[target[i], i] -= amount[i]
+
+    return lessened
 
 
 # ---------------------------------------------------------------------- making the loops

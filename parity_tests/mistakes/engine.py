@@ -18,6 +18,7 @@ DEVICE = "parity_tests/test_device_side.py"
 BATCHES = f"{DEVICE}::test_batches_are_neither_overwritten_nor_read_too_early"
 
 WHOLE = f"{ENGINE}::test_batch_norm_as_a_whole_is_as_near_to_the_truth_as_numpy"
+CROSS_ENTROPY = f"{ENGINE}::test_cross_entropy_as_a_whole_is_numpys"
 
 MISTAKES: list[Mistake] = [
     Mistake(
@@ -40,6 +41,27 @@ MISTAKES: list[Mistake] = [
         "x.dtype.type(max(x.shape[0], 1))",
         "float(max(x.shape[0], 1))",
         f"{WHOLE}[float32-True-True-64]",
+    ),
+    Mistake(
+        "a class is left out of the maximum",
+        NUMBA,
+        "for i in range(1, x.shape[0]):",
+        "for i in range(2, x.shape[0]):",
+        f"{CROSS_ENTROPY}[float32-False]",
+    ),
+    Mistake(
+        "the class of another sample",
+        NUMBA,
+        "found[i] = x[target[i], i]",
+        "found[i] = x[target[0], i]",
+        f"{CROSS_ENTROPY}[float32-False]",
+    ),
+    Mistake(
+        "every sample has the first one's weight",
+        NUMBA,
+        "x[target[i], i] -= amount[i]",
+        "x[target[i], i] -= amount[0]",
+        f"{CROSS_ENTROPY}[float32-True]",
     ),
     Mistake(
         "rows side by side are repeated element by element",

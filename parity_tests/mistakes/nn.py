@@ -225,7 +225,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "logits are not shifted",
         CROSS_ENTROPY,
-        "shifted = x - x.max(axis=0)",
+        "shifted = x - largest(x)",
         "shifted = x",
         parity("CrossEntropyLoss"),
     ),

@@ -9,9 +9,10 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.errors import DtypeError, ShapeError, TargetError
+from npnet.nn.constants import counted
 from npnet.nn.loss.base import Loss
 
-__all__ = ["ClassLoss", "classes_first", "classes_second", "flat"]
+__all__ = ["ClassLoss", "at_class", "classes_first", "classes_second", "flat", "largest", "less_at_class"]
 
 
 def classes_first(x: Array) -> Array:
@@ -32,9 +33,24 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
     return np.moveaxis(columns.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
 
 
+def largest(x: Array) -> Array:
+    """The largest element of each column."""
+    return x.max(axis=0)
+
+
+def at_class(x: Array, target: Array) -> Array:
+    """The element of each column at its sample's class: :math:`x_{t_i i}`."""
+    return x[target, counted(target.size, x)]
+
+
+def less_at_class(x: Array, target: Array, amount: Array) -> None:
+    """Take something off there, in place."""
+    x[target, counted(target.size, x)] -= amount
+
+
 def flat(seed: Any) -> Any:
     """The gradient by the losses: an array as ``(m,)``, a single number as it is."""
-    return seed if np.ndim(seed) == 0 else seed.reshape(-1)
+    return seed.reshape(-1) if getattr(seed, "ndim", 0) else seed
 
 
 class ClassLoss(Loss):
@@ -93,7 +109,7 @@ class ClassLoss(Loss):
         self._check_device(x, target)
         if backend.device_of(x) == "cpu" and target.size:
             ignored = self.ignore_index
-            if target.min() >= 0 and target.max() < classes:
+            if target.astype(np.uint64).max() < classes:  # where a negative one is a huge one
                 return ignored is None or not 0 <= ignored < classes
             outside = target[(target < 0) | (target >= classes)]
             wrong = outside if ignored is None else outside[outside != ignored]

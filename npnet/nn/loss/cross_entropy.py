@@ -11,12 +11,23 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
+from npnet.engine import whole
 from npnet.errors import ArgumentError
-from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second, flat
+from npnet.nn.constants import counted, ones_for
+from npnet.nn.loss.classes import (
+    ClassLoss,
+    at_class,
+    classes_first,
+    classes_second,
+    flat,
+    largest,
+    less_at_class,
+)
 
 __all__ = ["CrossEntropyLoss", "losses_of_distribution", "losses_of_indices", "softmax_parts"]
 
 
+@whole
 def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
     r"""Split the softmax over axis 0 into safe parts.
 
@@ -29,12 +40,13 @@ def softmax_parts(x: Array) -> tuple[Array, Array, Array]:
     total : ndarray, shape (m,)
         :math:`\sum_c e^z`; so :math:`\log p = z - \log\mathrm{total}`, :math:`p = e^z / \mathrm{total}`.
     """
-    shifted = x - x.max(axis=0)
+    shifted = x - largest(x)
     exponentials = np.exp(shifted)
     return shifted, exponentials, exponentials.sum(axis=0)
 
 
-def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Array, Array]:
+@whole
+def losses_of_indices(x: Array, target: Array, kept: Array) -> tuple[Array, Array]:
     r"""Compute :math:`-w \log p_t` for class indices `target`, and :math:`w (p - [c = t])`.
 
     Parameters
@@ -42,7 +54,7 @@ def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Arr
     x : ndarray, shape (c, m)
         Logits.
     target : ndarray of int, shape (m,)
-    kept : ndarray, shape (m,), or 1.0 where all samples count alike
+    kept : ndarray, shape (m,)
         :math:`w`: the weight of each sample, 0 where it is ignored.
 
     Returns
@@ -52,11 +64,9 @@ def losses_of_indices(x: Array, target: Array, kept: Array | float) -> tuple[Arr
         :math:`\partial \ell_i / \partial x_{ci}`.
     """
     shifted, exponentials, total = softmax_parts(x)
-    own = target, np.arange(target.size, like=x)
-    losses = kept * (np.log(total) - shifted[own])
-    slopes = exponentials
-    slopes *= kept / total
-    slopes[own] -= kept
+    losses = kept * (np.log(total) - at_class(shifted, target))
+    slopes = exponentials * (kept / total)
+    less_at_class(slopes, target, kept)
     return losses, slopes
 
 
@@ -164,7 +174,7 @@ class CrossEntropyLoss(ClassLoss):
         divisor: Any
         slope_divisor: Any
         if all_count and self.weight is None and self.label_smoothing == 0.0:
-            losses, slopes = losses_of_indices(x, target.reshape(-1), 1.0)
+            losses, slopes = losses_of_indices(x, target.reshape(-1), ones_for(x))
             divisor, slope_divisor = target.size, max(target.size, 1)
         elif by_index:
             losses, slopes, divisor = self._of_indices(x, target)
@@ -188,7 +198,7 @@ class CrossEntropyLoss(ClassLoss):
                 losses, slopes = losses_of_indices(x, target, kept)
             else:
                 one_hot = np.zeros_like(x)
-                one_hot[target, np.arange(target.size, like=x)] = 1
+                one_hot[target, counted(target.size, x)] = 1
                 losses, slopes = losses_of_distribution(x, self._smoothed(one_hot) * counts)
         return np.where(counts, losses, 0), slopes, np.sum(kept)
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.nn.loss.classes import ClassLoss, classes_first, classes_second, flat
+from npnet.nn.constants import counted
+from npnet.nn.loss.classes import ClassLoss, at_class, classes_first, classes_second, flat
 
 __all__ = ["NLLLoss", "nll_loss", "nll_loss_backward"]
 
@@ -24,13 +25,13 @@ def nll_loss(x: Array, target: Array, counts: Array, kept: Array) -> Array:
     kept : ndarray, shape (m,)
         :math:`w`: the weight of each sample, 0 where it is ignored.
     """
-    return -kept * np.where(counts, x[target, np.arange(target.size, like=x)], 0)
+    return -kept * np.where(counts, at_class(x, target), 0)
 
 
 def nll_loss_backward(g: Any, x: Array, target: Array, kept: Array) -> Array:
     r""":math:`-g w` at the target's class, 0 elsewhere."""
     slopes = np.zeros_like(x)
-    slopes[target, np.arange(target.size, like=x)] = -kept * g
+    slopes[target, counted(target.size, x)] = -kept * g
     return slopes
 
 
