@@ -135,7 +135,9 @@ def rule_runner(
     """
     if _fusion is not None and _fusion.takes(array):
         return cast("Callable[..., bool]", _fusion.rule_runner(kernel))
-    if engine() == "numba" and _numba is not None and _numba.takes(array):
+    if _pending is not None:
+        engine()
+    if _numba is not None and _numba.takes(array):
         return cast("Callable[..., bool]", _numba.rule_runner(kernel, rule))
     return None
 

@@ -60,6 +60,7 @@ def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: t
             return
     size = arrays[0].size
     block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
-    for first in range(0, size, block):
-        p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
-        kernel(p, g, shrink, *state, *numbers)
+    with np.errstate(all="ignore"):  # what diverges becomes infinite or NaN, and is seen in the loss
+        for first in range(0, size, block):
+            p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
+            kernel(p, g, shrink, *state, *numbers)

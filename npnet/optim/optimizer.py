@@ -210,9 +210,8 @@ class Optimizer:
             What the closure returned, else None.
         """
         loss = None if closure is None else closure()
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            for row in self._rows():
-                self._step_row(row)
+        for row in self._rows():
+            self._step_row(row)
         return loss
 
     def _step_row(self, row: _Row) -> None:
