@@ -164,7 +164,8 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         resolve(self.generator, "shuffle").random_()
         order = self.batch_sampler
-        return map(self._transformed, self._samples() if order is None else self._batches(order))
+        batches = self._samples() if order is None else self._batches(order)
+        return batches if self.transform is None else map(self._transformed, batches)
 
     def _samples(self) -> Iterator[Any]:
         for index in self.sampler:

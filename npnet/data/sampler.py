@@ -277,9 +277,10 @@ class BatchSampler:
         held: Indices = range(0)
         size = self.batch_size
         while True:
-            while len(held) >= size:
-                yield held[:size]
-                held = held[size:]
+            whole = len(held) - len(held) % size
+            for start in range(0, whole, size):
+                yield held[start : start + size]
+            held = held[whole:]
             pieces, count = [held], len(held)
             while count < size and (chunk := next(chunks, None)) is not None:
                 pieces.append(chunk)
