@@ -63,7 +63,7 @@ class Loss(Module):
         """
         shape = losses_shape if self.reduction == "none" else ()
         a_number = self.reduction != "none" and type(grad_output) is np.ndarray and not grad_output.shape
-        if isinstance(grad_output, Real) or a_number:  # takes the dtype of the losses
+        if isinstance(grad_output, (float, Real)) or a_number:  # takes the dtype of the losses
             grad_output, given = float(grad_output), ()
         elif backend.is_array(grad_output):
             given = grad_output.shape

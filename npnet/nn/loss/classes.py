@@ -8,6 +8,7 @@ import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
+from npnet.engine import whole
 from npnet.errors import DtypeError, ShapeError, TargetError
 from npnet.nn.constants import counted
 from npnet.nn.loss.base import Loss
@@ -31,6 +32,12 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
     if len(shape) == 2:
         return columns.T
     return np.moveaxis(columns.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
+
+
+@whole
+def all_below(target: Array, classes: int) -> bool:
+    """Whether all are class indices; there is at least one, of integers."""
+    return bool(target.astype(np.uint64).max() < classes)  # where a negative one is a huge one
 
 
 def largest(x: Array) -> Array:
@@ -109,7 +116,7 @@ class ClassLoss(Loss):
         self._check_device(x, target)
         if backend.device_of(x) == "cpu" and target.size:
             ignored = self.ignore_index
-            if target.astype(np.uint64).max() < classes:  # where a negative one is a huge one
+            if all_below(target, classes):
                 return ignored is None or not 0 <= ignored < classes
             outside = target[(target < 0) | (target >= classes)]
             wrong = outside if ignored is None else outside[outside != ignored]
