@@ -58,9 +58,13 @@ def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: t
         p, g, *state = arrays
         if runner(p, g, shrink, *state, *numbers):
             return
+    _run_in_blocks(kernel, arrays, shrink, numbers)
+
+
+@np.errstate(all="ignore")  # what diverges becomes infinite or NaN, and is seen in the loss
+def _run_in_blocks(kernel: Rule, arrays: tuple[Array, ...], shrink: float, numbers: list[float]) -> None:
     size = arrays[0].size
     block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
-    with np.errstate(all="ignore"):  # what diverges becomes infinite or NaN, and is seen in the loss
-        for first in range(0, size, block):
-            p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
-            kernel(p, g, shrink, *state, *numbers)
+    for first in range(0, size, block):
+        p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
+        kernel(p, g, shrink, *state, *numbers)
