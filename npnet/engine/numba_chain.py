@@ -88,6 +88,7 @@ class Chain:
     def backward(
         self,
         g: Any,
+        x: Any,
         kept: tuple[Any, ...],
         operands: tuple[Any, ...],
         places: tuple[Any, ...],
@@ -97,7 +98,8 @@ class Chain:
 
         Parameters
         ----------
-        g : ndarray
+        g, x : ndarray
+            The gradient by the last output, and the first input, which is not among what was kept.
         kept, operands, places : tuple of tuple
             Of each link.
         stop : int or None
@@ -111,7 +113,7 @@ class Chain:
                 functions = [link.derivative for link in self._links]
                 text = _joined(functions, _backward_lines(self._links, stop))
                 self._backward[stop] = numba_engine.compiled("backward", text)
-            return (self._backward[stop](g, kept, operands, places),)
+            return (self._backward[stop](g, x, kept, operands, places),)
         except ShapeMismatch:
             return None
         except (NumbaError, NotScalar):
@@ -137,19 +139,20 @@ def _forward_lines(links: tuple[Link, ...]) -> list[str]:
         if isinstance(link.keeps, int):
             lines += [f"    made{i} = {call}", f"    x{i + 1} = made{i}[0]", f"    kept{i} = made{i}[1:]"]
         else:
-            kept = {"input": f"(x{i},)", "output": f"(x{i + 1},)", "nothing": "()"}[link.keeps]
+            kept = {"input": f"(x{i},)" if i else "()", "output": f"(x{i + 1},)", "nothing": "()"}[link.keeps]
             lines += [f"    x{i + 1} = {call}", f"    kept{i} = {kept}"]
     kept = "".join(f"kept{i}, " for i in range(len(links)))
     return [*lines, f"    return x{len(links)}, ({kept})"]
 
 
 def _backward_lines(links: tuple[Link, ...], stop: int | None) -> list[str]:
-    lines = [f"def entry(g{len(links)}, kept, operands, places):"]
+    lines = [f"def entry(g{len(links)}, x, kept, operands, places):"]
     first = 0 if stop is None else stop
     for i in reversed(range(first, len(links))):
         link = links[i]
         kept = link.keeps if isinstance(link.keeps, int) else int(link.keeps != "nothing")
-        arguments = [f"g{i + 1}", *(f"kept[{i}][{j}]" for j in range(kept))]
+        given = ["x"] if link.keeps == "input" and i == 0 else [f"kept[{i}][{j}]" for j in range(kept)]
+        arguments = [f"g{i + 1}", *given]
         arguments += [f"operands[{i}][{j}]" for j in range(link.operands)]
         if link.places:
             arguments += [f"places[{i}][{j}]" for j in range(link.places)]

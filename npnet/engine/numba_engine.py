@@ -183,11 +183,16 @@ def less_at_class(x: Any, target: Any, amount: Any) -> None:
     raise NotImplementedError  # stands for its overload
 
 
+def share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
+    """See :func:`npnet.nn.normalization.share_of_batch`."""
+    raise NotImplementedError  # stands for its overload
+
+
 MATRICES: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         *(column_sums, channel_sums, divisor, values_of_channel, along_channels, rows_of, flat_images),
-        *(largest, at_class, less_at_class),
+        *(share_of_batch, largest, at_class, less_at_class),
     )
 }
 """What whole formulas call, by name; of matrices, while NumPy's take other shapes too."""
@@ -244,6 +249,23 @@ def _values_of_channel(x: Any) -> Any:
 @overload(along_channels, jit_options=OPTIONS, strict=False)
 def _along_channels(statistic: Any, x: Any) -> Any:
     return (lambda statistic, x: statistic) if _is_matrix(x) else None
+
+
+@overload(share_of_batch, jit_options=OPTIONS, strict=False)
+def _share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
+    if isinstance(momentum, types.NoneType):
+
+        def average(num_batches_tracked: Any, momentum: Any) -> Any:
+            num_batches_tracked[()] += 1
+            return 1 / num_batches_tracked[()]
+
+        return average
+
+    def moving(num_batches_tracked: Any, momentum: Any) -> Any:
+        num_batches_tracked[()] += 1
+        return momentum
+
+    return moving
 
 
 @overload(rows_of, jit_options=OPTIONS, strict=False)

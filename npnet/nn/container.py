@@ -114,14 +114,13 @@ class Sequential(_Indexed):
 
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
         """Pass the input through the chain; of a layer that is two formulas, the formula alone is called."""
-        attributes, now = vars(self), thread.state
-        layers = [attributes[name] for name in attributes["_modules"]]
+        now = thread.state
         calls = now.frame if isinstance(now.frame, list) else None
         if calls is None and now.recording:  # nobody keeps contexts for the children
-            for layer in layers:
+            for layer in self.children():
                 input = layer(input)  # noqa: A001
             return input
-        return through(layers, input, calls, attributes["_contexts"].plans if compiles_chains() else None)
+        return through(self, input, calls, self._contexts.plans if compiles_chains() else None)
 
 
 class ModuleList(_Indexed):

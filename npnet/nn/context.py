@@ -10,7 +10,14 @@ import contextlib
 import threading
 from typing import Any
 
-__all__ = ["Contexts", "Pass", "is_grad_enabled", "no_grad", "thread"]
+__all__ = ["Changes", "Contexts", "Pass", "is_grad_enabled", "no_grad", "thread"]
+
+
+class Changes:
+    """How often anything was changed that a module may look up once: its attributes, and those below it."""
+
+    count = 0
+
 
 Frame = list[Any] | tuple[()] | None
 """Where the calls of a module's children are noted; ``()`` where nobody asks, None outside all modules."""

@@ -18,7 +18,7 @@ from npnet.backend import Array
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 
-__all__ = ["Context", "FormulaLayer", "is_bare", "plain"]
+__all__ = ["Context", "FormulaLayer", "is_bare", "is_steady", "plain", "steady"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,6 +32,20 @@ def plain(forward: F) -> F:
     """Mark a ``forward`` that checks its input, asks for the operands, calls the formula, and that is all."""
     _PLAIN.add(forward)
     return forward
+
+
+_STEADY: set[Callable[..., Any]] = set()
+
+
+def steady(operands: F) -> F:
+    """Mark an ``operands`` that gives the same arrays and numbers until an attribute of the layer is set."""
+    _STEADY.add(operands)
+    return operands
+
+
+def is_steady(layer: Module) -> bool:
+    """Whether the operands of a layer are the same until an attribute is set, or a parameter moves."""
+    return getattr(type(layer), "operands", None) in _STEADY
 
 
 def is_bare(layer: Module) -> bool:
@@ -74,6 +88,7 @@ class FormulaLayer(Module):
         """Refuse an input that the layer does not take."""
         self.check_input(x)
 
+    @steady
     def operands(self, x: Array) -> tuple[Any, ...] | None:
         """What the formulas take beside the input in this call: arrays, numbers and None.
 

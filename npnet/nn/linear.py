@@ -11,7 +11,7 @@ from npnet.backend import Array, DTypeLike
 from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn import init
-from npnet.nn.formula_layer import FormulaLayer
+from npnet.nn.formula_layer import FormulaLayer, steady
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
@@ -165,6 +165,7 @@ class Linear(FormulaLayer):
                 f"{type(self).__name__} takes input of shape (..., {self.in_features}), got {x.shape}"
             )
 
+    @steady
     def operands(self, x: Array) -> tuple[Array, Array | None]:
         """Values of weight and bias."""
         return self.weight.data, None if self.bias is None else self.bias.data

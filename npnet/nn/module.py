@@ -28,7 +28,7 @@ from npnet.errors import (
     ShapeError,
     StateError,
 )
-from npnet.nn.context import Contexts, thread
+from npnet.nn.context import Changes, Contexts, thread
 from npnet.nn.parameter import Parameter
 
 __all__ = ["IncompatibleKeys", "Module"]
@@ -282,8 +282,10 @@ class Module:
                     f"cannot assign {type(value).__name__} ({kind.__name__} or None expected)"
                 )
         attributes[name] = value
+        Changes.count += 1
 
     def __delattr__(self, name: str) -> None:
+        Changes.count += 1
         for registry in ("_parameters", "_modules", "_buffers"):
             self.__dict__[registry].pop(name, None)
         object.__delattr__(self, name)
@@ -383,6 +385,7 @@ class Module:
             raise ArgumentError(f"training mode is expected to be boolean, got {mode!r}")
         for module in self.modules():
             module.__dict__["training"] = mode
+        Changes.count += 1
         return self
 
     def eval(self: Self) -> Self:
@@ -424,6 +427,7 @@ class Module:
                     if kind is not None and moved.dtype.kind == "f":
                         moved = moved.astype(kind, copy=False)
                     module.__dict__[name] = moved
+        Changes.count += 1
         return self
 
     def float(self: Self) -> Self:

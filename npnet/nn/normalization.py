@@ -13,7 +13,7 @@ from npnet import backend
 from npnet.backend import Array, DTypeLike
 from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
-from npnet.nn.formula_layer import FormulaLayer
+from npnet.nn.formula_layer import FormulaLayer, steady
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
@@ -165,6 +165,12 @@ def track(running_mean: Any, running_var: Any, share: Any, mean: Array, variance
     running_var[...] = moved(running_var, variance, 1 - share, share * m / (m - 1))  # Bessel's correction
 
 
+def share_of_batch(num_batches_tracked: Any, momentum: float | None) -> Any:
+    """Count one more batch, and say what its share is in the running statistics."""
+    num_batches_tracked += 1
+    return 1 / num_batches_tracked if momentum is None else momentum
+
+
 @whole
 def tracked_batch_norm(
     x: Array,
@@ -175,7 +181,8 @@ def tracked_batch_norm(
     variance: Array | None,
     running_mean: Array | None,
     running_var: Array | None,
-    share: Any,
+    num_batches_tracked: Array | None,
+    momentum: float | None,
 ) -> tuple[Array, Array, Array]:
     r"""Do :func:`batch_norm` over all axes but the second, and move the running statistics if there are any.
 
@@ -186,6 +193,7 @@ def tracked_batch_norm(
     flat = flat_images(x)
     y, centred, inverse_std, mean, variance = batch_norm(flat, gamma, beta, eps, mean, variance)
     if running_mean is not None:
+        share = share_of_batch(num_batches_tracked, momentum)
         track(running_mean, running_var, share, mean, variance, values_of_channel(flat))
     return y.reshape(x.shape), centred, inverse_std
 
@@ -202,7 +210,8 @@ def tracked_batch_norm_backward(
     variance: Array | None,
     running_mean: Array | None,
     running_var: Array | None,
-    share: Any,
+    num_batches_tracked: Array | None,
+    momentum: float | None,
     into_gamma: Any,
     into_beta: Any,
     wanted: bool | None,
@@ -311,18 +320,17 @@ class _BatchNorm(Tracking, FormulaLayer):
     formula, derivative = staticmethod(tracked_batch_norm), staticmethod(tracked_batch_norm_backward)
     keeps = 2
 
+    @steady
     def operands(self, x: Array) -> tuple[Any, ...]:
         """Scale and shift, epsilon, statistics in place of the batch's own, and those that are to move."""
         gamma, beta = self._affine()
         mean, variance = self.running_mean, self.running_var
         if not self.training:
-            return gamma, beta, self.eps, mean, variance, None, None, None
-        if mean is None:
-            return gamma, beta, self.eps, None, None, None, None, None
+            return gamma, beta, self.eps, mean, variance, None, None, None, None
         tracked = self.num_batches_tracked
-        tracked += 1
-        share = 1 / tracked if self.momentum is None else self.momentum
-        return gamma, beta, self.eps, None, None, mean, variance, share
+        if mean is not None and isinstance(tracked, (int, np.integer)):  # somebody's number
+            tracked = self.num_batches_tracked = np.full_like(mean, tracked, np.int64, shape=())
+        return gamma, beta, self.eps, None, None, mean, variance, tracked, self.momentum
 
     def learned(self) -> tuple[Parameter | None, Parameter | None]:
         """Scale and shift."""

@@ -126,12 +126,12 @@ class Parameter:
     @property
     def grad(self) -> Array | None:
         """The gradient, None where there is none."""
-        return self._storage() if self.has_grad else None
+        return self.storage() if self.has_grad else None
 
     @grad.setter
     def grad(self, values: Array | None) -> None:
         if values is not None:
-            self._copy(values, self._storage(), "grad")
+            self._copy(values, self.storage(), "grad")
         self.has_grad = values is not None
 
     def _copy(self, values: Array, place: Array, what: str) -> None:
@@ -145,7 +145,8 @@ class Parameter:
             )
         np.copyto(place, values, casting="same_kind")
 
-    def _storage(self) -> Array:
+    def storage(self) -> Array:
+        """Where the gradient is, or will be."""
         if self._gradient is None:
             flat = self.arena.gradients[self.offset : self.offset + self.size]
             self._gradient = flat.reshape(self.shape)
@@ -159,7 +160,7 @@ class Parameter:
         """
         if not self.requires_grad:
             return
-        place = self._storage() if self._gradient is None else self._gradient
+        place = self.storage() if self._gradient is None else self._gradient
         if self.has_grad:
             np.add(place, function(*operands), out=place)
             return
@@ -178,7 +179,7 @@ class Parameter:
         """
         if not self.requires_grad:
             return None
-        storage = self._storage() if self._gradient is None else self._gradient
+        storage = self.storage() if self._gradient is None else self._gradient
         if self.has_grad or storage.dtype != dtype:
             return np.empty_like(storage, dtype=dtype)
         return storage
@@ -186,10 +187,10 @@ class Parameter:
     def settle(self, place: Array) -> None:
         """Take for a gradient, or add to the one that is there, what was written into :meth:`place`."""
         if self.has_grad:
-            storage = self._storage()
+            storage = self.storage()
             np.add(storage, place, out=storage)
         elif place is not self._gradient:
-            np.copyto(self._storage(), place, casting="same_kind")
+            np.copyto(self.storage(), place, casting="same_kind")
         self.has_grad = True
 
     def clear_grad(self, set_to_none: bool = True) -> None:
@@ -197,7 +198,7 @@ class Parameter:
         if set_to_none:
             self.has_grad = False
         elif self.has_grad:
-            self._storage().fill(0)
+            self.storage().fill(0)
 
     def to(self, device: str | None = None, dtype: DTypeLike | None = None) -> Parameter:
         """Move the values and the gradient to a device and a dtype, in an arena of their own."""

@@ -14,8 +14,10 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.engine.choice import chain_of
-from npnet.nn.formula_layer import Context, FormulaLayer, is_bare
+from npnet.nn.context import Changes
+from npnet.nn.formula_layer import Context, FormulaLayer, is_bare, is_steady
 from npnet.nn.module import Module
+from npnet.nn.parameter import Arena, Parameter
 
 __all__ = ["Plan", "Row", "through"]
 
@@ -23,6 +25,48 @@ PLANS = 64
 """How many plans, each for inputs of one shape, a module keeps."""
 
 Operands = list[tuple[Any, ...] | None]
+
+
+def version() -> tuple[int, int]:
+    """What is equal as long as no module's attribute was set, and no parameter has moved."""
+    return Changes.count, Arena.moves
+
+
+class _Active:
+    """Those layers of a row that do not pass their input through, and what is looked up once of them."""
+
+    def __init__(self, layers: list[FormulaLayer], positions: list[int], chain: Any) -> None:
+        self.layers, self.positions, self.chain = layers, positions, chain
+        self._places: tuple[tuple[Array | None, ...], ...] = ()
+        self._parameters: list[Parameter] = []
+        self._version: tuple[int, int] | None = None
+
+    def places(self, dtype: np.dtype[Any]) -> tuple[Any, list[tuple[Parameter, Array]] | None]:
+        """The places of the gradients of each layer; and what is to be settled, None for all as they are."""
+        if self._version != version():
+            self._look_up(dtype)
+        for parameter in self._parameters:
+            if parameter.has_grad or not parameter.requires_grad:
+                written: list[tuple[Parameter, Array]] = []
+                return tuple([layer.places(dtype, written) for layer in self.layers]), written
+        return self._places, None
+
+    def settle(self, written: list[tuple[Parameter, Array]] | None) -> None:
+        """The gradients are in their places."""
+        if written is None:
+            for parameter in self._parameters:
+                parameter.has_grad = True
+        else:
+            for parameter, place in written:
+                parameter.settle(place)
+
+    def _look_up(self, dtype: np.dtype[Any]) -> None:
+        learned = [layer.learned() for layer in self.layers]
+        self._parameters = [parameter for own in learned for parameter in own if parameter is not None]
+        self._places = tuple(
+            [tuple([None if each is None else each.storage() for each in own]) for own in learned]
+        )
+        self._version = version() if all(each.dtype == dtype for each in self._parameters) else None
 
 
 class Row:
@@ -39,51 +83,61 @@ class Row:
         self._layers = layers
         self._likes = likes
         self._shape, self._dtype = likes[0].shape, likes[0].dtype
+        self._version: tuple[int, int] | None = None
+        self._operands: Operands = []  # of the steady ones
+        self._others: list[int] = []
         # By how many operands each layer has, which tells those apart that pass their input through.
-        self._chains: dict[tuple[int, ...], tuple[Any, list[FormulaLayer], list[int]]] = {}
+        self._active: dict[tuple[int, ...], _Active] = {}
 
     def call(self, x: Any, calls: list[Any] | None) -> Any:
         """The output; the call is noted."""
         if type(x) is not np.ndarray or x.shape != self._shape or x.dtype != self._dtype:
             return one_by_one(self._layers, x, calls)
-        operands: Operands = [
-            layer.operands(like) for layer, like in zip(self._layers, self._likes, strict=True)
-        ]
+        if self._version != version():
+            self._look_up()
+        operands = self._operands.copy()
+        for i in self._others:
+            operands[i] = self._layers[i].operands(self._likes[i])
         sizes = tuple([-1 if given is None else len(given) for given in operands])
-        chain, _, active = self._chains.get(sizes) or self._chain(sizes)
-        given = tuple([operands[i] for i in active])
-        made = chain.forward(x, given)
+        active = self._active.get(sizes) or self._activate(sizes)
+        given = tuple([operands[i] for i in active.positions])
+        made = active.chain.forward(x, given)
         if made is None:
             return one_by_one(self._layers, x, calls, operands)
         output, kept = made
         if calls is not None:
-            calls.append((self, x, output, (output.shape, sizes, kept, given)))
+            calls.append((self, x, output, (output.shape, active, x, kept, given)))
         return output
 
-    def _chain(self, sizes: tuple[int, ...]) -> tuple[Any, list[FormulaLayer], list[int]]:
-        active = [i for i, size in enumerate(sizes) if size >= 0]
-        layers = [self._layers[i] for i in active]
+    def _look_up(self) -> None:
+        self._others = [i for i, layer in enumerate(self._layers) if not is_steady(layer)]
+        self._operands = [
+            None if i in self._others else layer.operands(like)
+            for i, (layer, like) in enumerate(zip(self._layers, self._likes, strict=True))
+        ]
+        self._version = version()
+
+    def _activate(self, sizes: tuple[int, ...]) -> _Active:
+        positions = [i for i, size in enumerate(sizes) if size >= 0]
+        layers = [self._layers[i] for i in positions]
         links = tuple(
             (layer.formula, layer.derivative, layer.keeps, sizes[i], len(layer.learned()))
-            for i, layer in zip(active, layers, strict=True)
+            for i, layer in zip(positions, layers, strict=True)
         )
         chain = chain_of(links, (len(self._shape), self._dtype.char))
-        found = self._chains[sizes] = chain, layers, active
-        return found
+        active = self._active[sizes] = _Active(layers, positions, chain)
+        return active
 
     def compute_grad(self, grad_output: Array, context: Any, input_grad: bool) -> Array | None:
         """Go back through one call, given its context."""
-        shape, sizes, kept, given = context
-        chain, layers, _ = self._chains[sizes]
-        layers[-1].check_grad(grad_output, shape)
-        stop = None if input_grad else next(i for i, layer in enumerate(layers) if layer._learns())
+        shape, active, x, kept, given = context
+        active.layers[-1].check_grad(grad_output, shape)
+        stop = None if input_grad else next(i for i, layer in enumerate(active.layers) if layer._learns())
         if grad_output.dtype == self._dtype:
-            written: list[tuple[Any, Array]] = []
-            places = tuple([layer.places(self._dtype, written) for layer in layers])
-            found = chain.backward(grad_output, kept, given, places, stop)
+            places, written = active.places(self._dtype)
+            found = active.chain.backward(grad_output, x, kept, given, places, stop)
             if found is not None:
-                for parameter, place in written:
-                    parameter.settle(place)
+                active.settle(written)
                 return found[0]
         calls = self.spread(context)
         for i in reversed(range(stop or 0, len(calls))):
@@ -93,13 +147,15 @@ class Row:
 
     def spread(self, context: Any) -> list[tuple[FormulaLayer, Context]]:
         """The layers, and the context of each."""
-        shape, sizes, kept, given = context
-        _, layers, active = self._chains[sizes]
+        shape, active, x, kept, given = context
         shapes = [*(like.shape for like in self._likes[1:]), shape]
-        return [
-            (layer, (shapes[i], own_kept, own_given))
-            for layer, i, own_kept, own_given in zip(layers, active, kept, given, strict=True)
+        contexts = [
+            (shapes[i], own_kept, own_given)
+            for i, own_kept, own_given in zip(active.positions, kept, given, strict=True)
         ]
+        if active.layers[0].keeps == "input":
+            contexts[0] = contexts[0][0], (x,), given[0]
+        return list(zip(active.layers, contexts, strict=True))
 
     def _learns(self) -> bool:
         return any(layer._learns() for layer in self._layers)
@@ -109,8 +165,9 @@ class Plan:
     """Which layers of a chain are run as rows, for inputs of one shape and dtype."""
 
     def __init__(self, layers: list[Module], likes: list[Array | None]) -> None:
-        self.layers = layers
-        self.bare = list(map(is_bare, layers))
+        self._layers = layers
+        self._bare = list(map(is_bare, layers))
+        self._version = Changes.count
         self._parts: list[Row | list[Module]] = []
         kinds = zip(layers, likes, map(_may_be_compiled, layers, likes), strict=True)
         for together, group in itertools.groupby(kinds, lambda kind: kind[2]):
@@ -120,9 +177,16 @@ class Plan:
                 Row(part, [like for _, like, _ in some]) if together and len(part) > 1 else part
             )
 
-    def fits(self, layers: list[Module]) -> bool:
+    def fits(self) -> bool:
+        """Whether no attribute of a module was set since, and so these are the layers and their ways."""
+        return self._version == Changes.count
+
+    def renewed(self, layers: list[Module]) -> bool:
         """Whether these are still the layers, and nobody has given one a forward of his own."""
-        return self.layers == layers and self.bare == list(map(is_bare, layers))
+        if self._layers != layers or self._bare != list(map(is_bare, layers)):
+            return False
+        self._version = Changes.count
+        return True
 
     def run(self, x: Any, calls: list[Any] | None) -> Any:
         """The output of all; the calls are noted."""
@@ -137,23 +201,26 @@ def _may_be_compiled(layer: Any, like: Any) -> bool:
     return hasattr(layer.formula, "formula") and hasattr(layer.derivative, "formula")
 
 
-def through(layers: list[Module], x: Any, calls: list[Any] | None, plans: dict[Hashable, Plan] | None) -> Any:
-    """Pass an input through layers: one by one, or rows of them as one.
+def through(chain: Module, x: Any, calls: list[Any] | None, plans: dict[Hashable, Plan] | None) -> Any:
+    """Pass an input through the children of a chain: one by one, or rows of them as one.
 
     Parameters
     ----------
-    layers : list of Module
+    chain : Module
     x : ndarray
     calls : list, optional
         Where to note what was called, as :mod:`npnet.nn.module` has it.
     plans : dict, optional
-        The plans that there are, to which one may be added; without it, the layers are called one by one.
+        The plans that there are, to which one may be added; without it, the children are called one by one.
     """
     if plans is None or type(x) is not np.ndarray:
-        return one_by_one(layers, x, calls)
+        return one_by_one(list(chain.children()), x, calls)
     key = x.shape, x.dtype.char
     plan = plans.get(key)
-    if plan is not None and plan.fits(layers):
+    if plan is not None and plan.fits():
+        return plan.run(x, calls)
+    layers = list(chain.children())
+    if plan is not None and plan.renewed(layers):
         return plan.run(x, calls)
     likes: list[Array | None] = []
     output = one_by_one(layers, x, calls, likes=likes)

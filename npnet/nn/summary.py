@@ -155,13 +155,13 @@ def _outputs(model: Module, input_size: tuple[int, ...]) -> dict[Module, Any]:
     zeros = backend.to_device(np.zeros(input_size, dtype), None if first is None else first.device)
     try:
         for module in modules:
-            vars(module)["forward"] = noting(module, module.forward)
+            module.forward = noting(module, module.forward)  # type: ignore[method-assign]
         with no_grad():
             model.eval()(zeros)
     finally:
         for module, mode in zip(modules, modes, strict=True):
-            vars(module).pop("forward", None)
-            vars(module)["training"] = mode
+            del module.forward
+            module.training = mode
     return outputs
 
 

@@ -17,7 +17,7 @@ from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array
 from npnet.errors import DeviceError, DtypeError, GradcheckError, NpnetError
-from npnet.nn.context import Contexts, no_grad
+from npnet.nn.context import Changes, Contexts, no_grad
 from npnet.nn.differences import complex_step
 from npnet.nn.module import Module
 
@@ -64,6 +64,7 @@ class Trial:
             self.start()
             for attributes, training, contexts in modules:
                 attributes["training"], attributes["_contexts"] = training, contexts
+            Changes.count += 1
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
 
@@ -146,6 +147,7 @@ class Trial:
                 parameter._data = twin_of(values)
             for attributes, name, buffer in buffers:
                 attributes[name] = twin_of(buffer)
+            Changes.count += 1
             # An attribute of the instance hides the method, which knows no complex numbers.
             for each in modules:
                 each.__dict__["check_input"] = _accept
@@ -158,6 +160,7 @@ class Trial:
                 attributes[name] = buffer
             for each in modules:
                 del each.__dict__["check_input"]
+            Changes.count += 1
 
 
 NOT_ANALYTIC = (TypeError, ValueError, ArithmeticError, AttributeError, Warning, NpnetError)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from npnet.backend import Array
 from npnet.errors import UnsupportedError
-from npnet.nn.formula_layer import FormulaLayer
+from npnet.nn.formula_layer import FormulaLayer, steady
 
 __all__ = ["Elementwise", "refuse_inplace"]
 
@@ -28,6 +28,7 @@ class Elementwise(FormulaLayer):
 
     options: ClassVar[tuple[str, ...]] = ()
 
+    @steady
     def operands(self, x: Array) -> tuple[Any, ...]:
         """The options."""
         return tuple([getattr(self, name) for name in self.options])
