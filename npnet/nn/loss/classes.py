@@ -13,7 +13,21 @@ from npnet.errors import DtypeError, ShapeError, TargetError
 from npnet.nn.constants import counted
 from npnet.nn.loss.base import Loss
 
-__all__ = ["ClassLoss", "at_class", "classes_first", "classes_second", "flat", "largest", "less_at_class"]
+__all__ = [
+    "ClassLoss",
+    "at_class",
+    "classes_first",
+    "classes_second",
+    "flat",
+    "largest",
+    "less_at_class",
+    "without_classes",
+]
+
+
+def without_classes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the losses, and of class indices, for an input's shape."""
+    return shape[:1] + shape[2:] if len(shape) > 1 else ()
 
 
 def classes_first(x: Array) -> Array:
@@ -105,7 +119,7 @@ class ClassLoss(Loss):
         """
         name = type(self).__name__
         classes = x.shape[1] if x.ndim > 1 else x.shape[0]
-        expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+        expected = without_classes(x.shape)
         if target.dtype.kind not in "iu":
             raise DtypeError(f"{name} takes class indices, that is integers, as target, got {target.dtype}")
         if target.shape != expected:

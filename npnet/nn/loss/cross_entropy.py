@@ -22,6 +22,7 @@ from npnet.nn.loss.classes import (
     flat,
     largest,
     less_at_class,
+    without_classes,
 )
 
 __all__ = ["CrossEntropyLoss", "losses_of_distribution", "losses_of_indices", "softmax_parts"]
@@ -183,8 +184,7 @@ class CrossEntropyLoss(ClassLoss):
             losses, slopes = losses_of_distribution(x, self._smoothed(classes_first(target)))
             divisor = slope_divisor = x.shape[1]
         self.save(input.shape, slopes, slope_divisor)
-        shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
-        losses = losses.reshape(shape)
+        losses = losses.reshape(without_classes(input.shape))
         if isinstance(divisor, int) and divisor:
             return self._reduced(losses, divisor)
         with np.errstate(invalid="ignore"):  # all samples ignored: 0 / 0 is NaN, as in PyTorch
@@ -211,8 +211,7 @@ class CrossEntropyLoss(ClassLoss):
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the logits."""
         given, slopes, divisor = self.saved()
-        losses_shape = given[:1] + given[2:] if len(given) > 1 else ()
-        seed = self._seed(grad_output, losses_shape, divisor, slopes)
+        seed = self._seed(grad_output, without_classes(given), divisor, slopes)
         if not input_grad:
             return None
         return classes_second(slopes * flat(seed), given)

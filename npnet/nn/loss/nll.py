@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.nn.constants import counted
-from npnet.nn.loss.classes import ClassLoss, at_class, classes_first, classes_second, flat
+from npnet.nn.loss.classes import ClassLoss, at_class, classes_first, classes_second, flat, without_classes
 
 __all__ = ["NLLLoss", "nll_loss", "nll_loss_backward"]
 
@@ -96,7 +96,7 @@ class NLLLoss(ClassLoss):
         """Compute the gradient by the log-probabilities."""
         given, x, target, kept, total = self.saved()
         divisor = np.where(total == 0, 1, total).astype(x.dtype)  # all ignored: slopes are 0
-        seed = self._seed(grad_output, given[:1] + given[2:] if len(given) > 1 else (), divisor, x)
+        seed = self._seed(grad_output, without_classes(given), divisor, x)
         if not input_grad:
             return None
         return classes_second(nll_loss_backward(flat(seed), x, target, kept), given)
