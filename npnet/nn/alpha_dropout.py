@@ -22,11 +22,6 @@ def _scale(p: float) -> float:
     return 0.0 if p == 1.0 else 1.0 / math.sqrt((1.0 - p) * (1.0 + p * LOWEST * LOWEST))
 
 
-def as_drawn(keep: Array, p: float, like: Array) -> Array:
-    """The mask itself."""
-    return keep
-
-
 def alpha_masked(x: Array, keep: Array, p: float) -> Array:
     r"""Compute :math:`a \, (x \odot m + \alpha' (1 - m)) - a \, p \, \alpha'`, 0 for :math:`p = 1`.
 
@@ -89,8 +84,8 @@ class AlphaDropout(MaskedLayer):
     Klambauer, Unterthiner, Mayr, Hochreiter, "Self-normalizing neural networks", NeurIPS 2017.
     """
 
-    prepared = staticmethod(as_drawn)
     formula, derivative = staticmethod(alpha_masked), staticmethod(alpha_masked_backward)
+    keeps = "nothing"
 
 
 class FeatureAlphaDropout(FeatureMaskedLayer):
@@ -127,6 +122,6 @@ class FeatureAlphaDropout(FeatureMaskedLayer):
             [-0.7792, -0.7792]]])
     """
 
-    prepared = staticmethod(as_drawn)
     formula, derivative = staticmethod(alpha_masked), staticmethod(alpha_masked_backward)
+    keeps = "nothing"
     takes = "(n, c, ...)"

@@ -9,7 +9,7 @@ import numpy as np
 from npnet import backend
 from npnet import random as streams
 from npnet.backend import Array
-from npnet.engine import elementwise
+from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.activation import refuse_inplace
 from npnet.nn.formula_layer import FormulaLayer, plain
@@ -17,6 +17,7 @@ from npnet.nn.formula_layer import FormulaLayer, plain
 __all__ = ["Dropout", "MaskedLayer", "checked_mask", "drawn_mask", "factors"]
 
 
+@whole
 def factors(keep: Array, p: float, like: Array) -> Array:
     r"""Compute :math:`m / (1 - p)` in the dtype of `like`: what dropout multiplies by, forward and backward.
 
@@ -31,9 +32,22 @@ def factors(keep: Array, p: float, like: Array) -> Array:
 
 
 @elementwise
-def times(x: Array, factor: Array, p: float) -> Array:
-    r"""Compute :math:`x \odot m / (1 - p)` of what :func:`factors` gives."""
+def times(x: Array, factor: Array) -> Array:
+    """Multiply element by element."""
     return x * factor
+
+
+@whole
+def masked(x: Array, keep: Array, p: float) -> tuple[Array, Array]:
+    r"""Compute :math:`x \odot m / (1 - p)`; and the factor, for backward."""
+    factor = factors(keep, p, x)
+    return times(x, factor), factor
+
+
+@whole
+def masked_backward(g: Array, factor: Array, keep: Array, p: float) -> Array:
+    r""":math:`g \odot m / (1 - p)`."""
+    return times(g, factor)
 
 
 def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) -> Array:
@@ -53,15 +67,13 @@ def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) ->
 class MaskedLayer(FormulaLayer):
     """What every kind of dropout does: the probability, the mask, the modes, and the call of two formulas.
 
-    A subclass of another kind gives `formula` and `derivative`, both of an array, what `prepared` makes of
-    the mask, and `p`; and :meth:`mask_shape` if the mask has not the input's shape but one that broadcasts
-    to it.
+    A subclass of another kind gives formulas that take a mask and `p`; and :meth:`mask_shape` if the mask has
+    not the input's shape but one that broadcasts to it.
     """
 
-    prepared: ClassVar[staticmethod[[Array, float, Array], Array]] = staticmethod(factors)
-    formula: ClassVar[staticmethod[[Array, Array, float], Array]] = staticmethod(times)
-    derivative: ClassVar[staticmethod[[Array, Array, float], Array]] = staticmethod(times)
-    keeps = "nothing"
+    formula: ClassVar[staticmethod[..., Any]] = staticmethod(masked)
+    derivative: ClassVar[staticmethod[..., Any]] = staticmethod(masked_backward)
+    keeps: ClassVar[str | int] = 1
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Any = None) -> None:
         super().__init__()
@@ -95,12 +107,12 @@ class MaskedLayer(FormulaLayer):
         return self.noted(input, self.operands(input, mask))
 
     def operands(self, x: Array, mask: Array | None = None) -> tuple[Array, float] | None:
-        """What is made of a drawn or given mask, and the probability; None where everything passes."""
+        """A drawn or given mask, and the probability; None where everything passes."""
         shape = self.mask_shape(x)
         if not self.training or (self.p == 0.0 and mask is None):
             return None
         keep = drawn_mask(self.p, shape, x, self.generator) if mask is None else checked_mask(mask, shape)
-        return self.prepared(keep, self.p, x), self.p
+        return keep, self.p
 
     def extra_repr(self) -> str:
         """The probability."""
