@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from npnet import backend
 from parity_tests import report
 
 DEFAULT_PATH = Path(__file__).parent / "report" / "parity.csv"
@@ -20,6 +22,23 @@ class WorkersReports:
     def pytest_testnodedown(node: Any) -> None:
         """Take the rows of a worker that is done."""
         report.merge(getattr(node, "workeroutput", {}).get("parity", ()))  # a crashed worker has none
+
+
+@pytest.fixture
+def engine_restored() -> Iterator[None]:
+    """After the test the engine is the one that was chosen before."""
+    before = backend.engine()
+    yield
+    backend.set_engine(before)
+
+
+@pytest.fixture
+def numpy_engine(engine_restored: None) -> None:
+    """NumPy runs the formulas: the Numba engine is the host's alone, and takes sums in another order.
+
+    For what compares a device with the host to the last bit.
+    """
+    backend.set_engine("numpy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,6 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +46,7 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
 STEPS = 7  # RAdam's rule changes at the sixth
 
 
-@pytest.fixture
-def _restored() -> Iterator[None]:
-    before = backend.engine()
-    yield
-    backend.set_engine(before)
-
-
-pytestmark = pytest.mark.usefixtures("_restored")
+pytestmark = pytest.mark.usefixtures("engine_restored")
 
 
 def trajectory(engine: str, name: str, dtype: str) -> list[Any]:

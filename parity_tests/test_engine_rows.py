@@ -21,9 +21,8 @@ Compile = Callable[[bool], None]
 
 
 @pytest.fixture(autouse=True)
-def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile]:
+def compiled(monkeypatch: pytest.MonkeyPatch, engine_restored: None) -> Iterator[Compile]:
     """Rows are compiled at their first call; or, called with False, never."""
-    before = backend.engine()
     backend.set_engine("numba")
     monkeypatch.setattr(numba_engine, "is_kept", lambda name, source: False)
 
@@ -34,7 +33,6 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile]:
     choose(True)
     yield choose
     numba_chain.chain_of.cache_clear()
-    backend.set_engine(before)
 
 
 def rows_of(model: nn.Module) -> list[Row]:

@@ -76,6 +76,7 @@ def train(device: str) -> dict[str, Any]:
     return {name: backend.to_host(value) for name, value in model.state_dict().items()}
 
 
+@pytest.mark.usefixtures("numpy_engine")
 def test_a_training_on_the_device_runs_fused_and_is_the_hosts(cupy_like: Recorded) -> None:
     on_device = train("strict")
     fused = set(cupy_like.ran)

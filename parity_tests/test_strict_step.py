@@ -80,6 +80,7 @@ def train(
     return [float(value) for value in losses], model.to("cpu")
 
 
+@pytest.mark.usefixtures("numpy_engine")
 @pytest.mark.parametrize(
     ("optimizer", "loss", "clip"),
     [
@@ -115,6 +116,7 @@ def test_evaluation_waits_for_nothing() -> None:
     assert backend.device_of(y) == "strict"
 
 
+@pytest.mark.usefixtures("numpy_engine")
 def test_state_moves_between_devices_in_training() -> None:
     def fresh(device: str) -> tuple[nn.Module, optim.Optimizer]:
         npnet.manual_seed(2)

@@ -327,6 +327,7 @@ def test_update_bn_is_pytorch_s(seed: int, as_tuple: bool, training: bool, momen
     assert [m.training for m in model.modules()] == [m.training for m in twin.modules()]
 
 
+@pytest.mark.usefixtures("numpy_engine")
 def test_update_bn_moves_batches_and_leaves_models_without_statistics_alone() -> None:
     host = model_of(0)
     device = copy.deepcopy(host).to("strict")
