@@ -21,7 +21,7 @@ def sklearn_peer(variant: str) -> Prepare:
         x, y = batch_data(workload)
         model = MLPClassifier(workload.sizes[1:-1], batch_size=workload.batch, alpha=0.0, random_state=0)
         classes = np.arange(workload.sizes[-1])
-        model.partial_fit(x, y, classes)
+        model.partial_fit(x, y, classes=classes)
         if workload.kind == "training":
             return lambda: model.partial_fit(x, y)  # one epoch in its own batches, shuffled
 

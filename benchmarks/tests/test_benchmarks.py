@@ -83,7 +83,9 @@ def test_names_are_unique_and_peers_are_known():
     assert {*CPU_PEERS, *GPU_PEERS} == set(PEERS)
 
 
-@pytest.mark.parametrize("name", ["blas", "npnet", "torch", "torch-foreach", "torch-fused", "torch-loader"])
+@pytest.mark.parametrize(
+    "name", ["blas", "npnet", "sklearn", "torch", "torch-foreach", "torch-fused", "torch-loader"]
+)
 @pytest.mark.parametrize(
     "workload",
     [
