@@ -219,6 +219,39 @@ def test_shapes_and_layers_may_change() -> None:
     assert model(x).shape == (6, 2)
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_parameter_that_layers_share_gets_the_sum_of_its_gradients(depth: int, compiled: Compile) -> None:
+    def run(at_once: bool) -> tuple[Any, int]:
+        compiled(at_once)
+        npnet.manual_seed(0)
+        linear = nn.Linear(4, 4)
+        model = nn.Sequential(*[linear, nn.ReLU()] * depth)
+        x = batch()[0]
+        found = []
+        for add in (False, False, True):
+            if not add:
+                model.zero_grad()
+            output, rows = model(x), len(rows_of(model))
+            found.append((output, model.backward(x), gradients(model)))
+        return found, rows
+
+    one_by_one, none = run(at_once=False)
+    together, one = run(at_once=True)
+    assert_same(together, one_by_one)
+    assert (none, one) == (0, 1)
+
+
+def test_what_is_refused_after_a_change_is_refused_in_a_row() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
+    x, _ = batch(rows=1)
+    model(x)
+    model(x)
+    model.train()
+    with pytest.raises(npnet.errors.ShapeError, match="BatchNorm1d needs more than 1 value per channel"):
+        model(x)
+    np.testing.assert_array_equal(model[1].running_mean, np.zeros(5))
+
+
 def test_bad_input_is_refused_as_ever() -> None:
     model = small()
     x, g = batch()

@@ -155,6 +155,8 @@ class FormulaLayer(Module):
         for parameter in self.learned():
             place = None if parameter is None else parameter.place(dtype)
             if place is not None:
+                if any(place is other for _, other in written):  # a parameter that comes twice: to be added
+                    place = np.empty_like(place)
                 written.append((parameter, place))  # type: ignore[arg-type]
             found.append(place)
         return tuple(found)

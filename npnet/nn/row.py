@@ -37,7 +37,7 @@ class _Active:
 
     def __init__(self, layers: list[FormulaLayer], positions: list[int], chain: Any) -> None:
         self.layers, self.positions, self.chain = layers, positions, chain
-        self._places: tuple[tuple[Array | None, ...], ...] = ()
+        self._places: tuple[tuple[Array | None, ...], ...] | None = None
         self._parameters: list[Parameter] = []
         self._version: tuple[int, int] | None = None
 
@@ -45,11 +45,15 @@ class _Active:
         """The places of the gradients of each layer; and what is to be settled, None for all as they are."""
         if self._version != version():
             self._look_up(dtype)
-        for parameter in self._parameters:
-            if parameter.has_grad or not parameter.requires_grad:
-                written: list[tuple[Parameter, Array]] = []
-                return tuple([layer.places(dtype, written) for layer in self.layers]), written
-        return self._places, None
+        if self._places is not None:
+            for parameter in self._parameters:
+                if parameter.has_grad or not parameter.requires_grad:
+                    break
+            else:
+                return self._places, None
+        written: list[tuple[Parameter, Array]] = []
+        backwards = [layer.places(dtype, written) for layer in reversed(self.layers)]  # to be added in order
+        return tuple(reversed(backwards)), written
 
     def settle(self, written: list[tuple[Parameter, Array]] | None) -> None:
         """The gradients are in their places."""
@@ -63,10 +67,13 @@ class _Active:
     def _look_up(self, dtype: np.dtype[Any]) -> None:
         learned = [layer.learned() for layer in self.layers]
         self._parameters = [parameter for own in learned for parameter in own if parameter is not None]
-        self._places = tuple(
-            [tuple([None if each is None else each.storage() for each in own]) for own in learned]
-        )
-        self._version = version() if all(each.dtype == dtype for each in self._parameters) else None
+        self._places = None
+        once = len(set(self._parameters)) == len(self._parameters)
+        if once and all(each.dtype == dtype for each in self._parameters):
+            self._places = tuple(
+                [tuple([None if each is None else each.storage() for each in own]) for own in learned]
+            )
+        self._version = version()
 
 
 class Row:
@@ -110,6 +117,8 @@ class Row:
         return output
 
     def _look_up(self) -> None:
+        for layer, like in zip(self._layers, self._likes, strict=True):
+            layer.check(like)  # an input that was taken before may not be now, as a single row in training
         self._others = [i for i, layer in enumerate(self._layers) if not is_steady(layer)]
         self._operands = [
             None if i in self._others else layer.operands(like)

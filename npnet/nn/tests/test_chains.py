@@ -82,6 +82,16 @@ def test_a_layer_that_comes_twice_is_gone_back_through_twice():
     np.testing.assert_allclose(twice.weight.grad, once.weight.grad + again.weight.grad, rtol=1e-14)
 
 
+def test_a_parameter_that_a_layer_has_twice_gets_both_gradients():
+    layer, apart = (nn.BatchNorm1d(4, dtype="float64") for _ in range(2))
+    layer.bias = layer.weight
+    apart.bias.data = apart.weight.data
+    x, g = batch()[0], np.ones((6, 4)) + batch()[0]
+    np.testing.assert_array_equal(layer(x), apart(x))
+    np.testing.assert_array_equal(layer.backward(g), apart.backward(g))
+    np.testing.assert_array_equal(layer.weight.grad, apart.weight.grad + apart.bias.grad)
+
+
 def test_a_forward_that_was_put_into_a_layer_is_called():
     model, (x, _) = network(), batch()
     seen = []
