@@ -126,6 +126,12 @@ def another_dtype(model: nn.Sequential) -> Any:
     return model(x), model.backward(g.astype(np.float64))
 
 
+def frozen_in_another_dtype(model: nn.Sequential) -> Any:
+    model[0].requires_grad_(False)
+    x, g = batch()
+    return model(x), model.backward(g.astype(np.float64), input_grad=False)
+
+
 def lying_otherwise(model: nn.Sequential) -> Any:
     x, g = batch()
     return model(np.asfortranarray(x)), model.backward(np.asfortranarray(g))
@@ -150,8 +156,8 @@ def evaluated(model: nn.Sequential) -> Any:
 
 
 WORK = (
-    *(both_ways, without_the_input, added, frozen, another_dtype, lying_otherwise, one_by_one, twice),
-    evaluated,
+    *(both_ways, without_the_input, added, frozen, another_dtype, frozen_in_another_dtype),
+    *(lying_otherwise, one_by_one, twice, evaluated),
 )
 
 
@@ -250,6 +256,42 @@ def test_what_is_refused_after_a_change_is_refused_in_a_row() -> None:
     with pytest.raises(npnet.errors.ShapeError, match="BatchNorm1d needs more than 1 value per channel"):
         model(x)
     np.testing.assert_array_equal(model[1].running_mean, np.zeros(5))
+
+
+def test_an_optimizer_may_be_made_late() -> None:
+    model, (x, g) = small(), batch()
+    for _ in range(2):
+        model(x)
+        model.backward(g)
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(x)
+        assert len(rows_of(model)) == 1
+        model.backward(g)
+        optimizer.step()
+    np.testing.assert_array_equal(model(x), model[2](model[1](model[0](x))))
+    assert all(parameter.has_grad for parameter in model.parameters())
+
+
+def test_a_forward_that_is_put_into_a_layer_later_is_called() -> None:
+    model, (x, _) = small(), batch()
+    model(x)
+    model(x)
+    forward, seen = model[1].forward, []
+    model[1].forward = lambda x: (seen.append(x.shape), forward(x))[1]
+    model(x)
+    model(x)
+    assert seen == [(6, 5), (6, 5)]
+
+
+def test_masks_are_drawn_once_while_a_row_is_cold(compiled: Compile) -> None:
+    compiled(False)
+    model, (x, _) = nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.5)), batch()
+    npnet.manual_seed(0)
+    outputs = [model(x) for _ in range(3)]
+    npnet.manual_seed(0)
+    assert_same([model[1](model[0](x)) for _ in range(3)], outputs)
 
 
 def test_bad_input_is_refused_as_ever() -> None:

@@ -72,15 +72,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "no momentum: the share counts from zero",
         NORMALIZATION,
-        "share = 1 / tracked if self.momentum is None",
-        "share = 1 / (tracked + 1) if self.momentum is None",
+        "return 1 / num_batches_tracked if momentum is None",
+        "return 1 / (num_batches_tracked + 1) if momentum is None",
         parity("BatchNorm1d"),
     ),
     Mistake(
         "Keras's momentum",
         NORMALIZATION,
-        "else self.momentum\n",
-        "else 1 - self.momentum\n",
+        "if momentum is None else momentum\n",
+        "if momentum is None else 1 - momentum\n",
         parity("BatchNorm1d"),
     ),
     Mistake(

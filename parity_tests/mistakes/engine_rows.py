@@ -1,0 +1,178 @@
+"""Planted mistakes in the rows of formulas that an engine compiles as one."""
+
+from __future__ import annotations
+
+from parity_tests.mistakes import Mistake
+
+__all__ = ["MISTAKES"]
+
+CHAIN = "npnet/engine/numba_chain.py"
+ROW = "npnet/nn/row.py"
+MODULE = "npnet/nn/module.py"
+FORMULA_LAYER = "npnet/nn/formula_layer.py"
+
+ROWS = "parity_tests/test_engine_rows.py"
+CHAINS = "npnet/nn/tests/test_chains.py"
+CHANGES = f"{ROWS}::test_shapes_and_layers_may_change"
+SHARED = f"{ROWS}::test_a_parameter_that_layers_share_gets_the_sum_of_its_gradients"
+HOT = f"{ROWS}::test_a_row_is_compiled_when_it_is_hot"
+
+
+def work(name: str) -> str:
+    """The test that does one kind of work with a row, and formula by formula."""
+    return f"{ROWS}::test_whatever_is_done_with_it[{name}]"
+
+
+MISTAKES: list[Mistake] = [
+    # what is compiled
+    Mistake(
+        "the first layer is asked for the input's gradient, the others not",
+        CHAIN,
+        '"None" if stop == i else "True"',
+        '"True" if stop == i else "None"',
+        work("without_the_input"),
+    ),
+    Mistake(
+        "it is gone back past the first layer that learns",
+        CHAIN,
+        "first = 0 if stop is None else stop",
+        "first = 0",
+        work("frozen"),
+    ),
+    Mistake(
+        "the way back is the same wherever it ends",
+        CHAIN,
+        "if stop not in self._backward:",
+        "stop = next(iter(self._backward), stop)\n            if stop not in self._backward:",
+        work("frozen"),
+    ),
+    Mistake(
+        "a derivative is given the row's input in place of its own",
+        CHAIN,
+        'if link.keeps == "input" and i == 0',
+        'if link.keeps == "input"',
+        work("both_ways"),
+    ),
+    Mistake(
+        "a derivative is given what the layer before has kept",
+        CHAIN,
+        'f"kept[{i}][{j}]"',
+        'f"kept[{i - 1}][{j}]"',
+        work("both_ways"),
+    ),
+    Mistake("a row is hot one call too early", CHAIN, "1 < self._calls <= HOT", "1 < self._calls < HOT", HOT),
+    Mistake(
+        "a row is compiled at once where nothing is kept",
+        CHAIN,
+        "not numba_engine.is_kept",
+        "numba_engine.is_kept",
+        HOT,
+    ),
+    # what is looked up once
+    Mistake(
+        "gradients are written over those that are there",
+        ROW,
+        "if parameter.has_grad or not",
+        "if not",
+        work("added"),
+    ),
+    Mistake(
+        "a frozen parameter gets a gradient",
+        ROW,
+        "if parameter.has_grad or not parameter.requires_grad:",
+        "if parameter.has_grad:",
+        work("frozen"),
+    ),
+    Mistake(
+        "gradients in their places do not count",
+        ROW,
+        "                parameter.has_grad = True\n",
+        "                pass\n",
+        work("both_ways"),
+    ),
+    Mistake(
+        "gradients apart are not added",
+        ROW,
+        "                parameter.settle(place)\n",
+        "                pass\n",
+        work("added"),
+    ),
+    Mistake(
+        "the gradients of a shared weight have one place in a row",
+        ROW,
+        "once = len(set(self._parameters)) == len(self._parameters)",
+        "once = True",
+        f"{SHARED}[2]",
+    ),
+    Mistake(
+        "the gradients of a shared weight have one place",
+        FORMULA_LAYER,
+        "if any(place is other for _, other in written)",
+        "if False",
+        f"{CHAINS}::test_a_parameter_that_a_layer_has_twice_gets_both_gradients",
+    ),
+    Mistake(
+        "the gradients of a shared weight are added from the front",
+        ROW,
+        "return tuple(reversed(backwards)), written",
+        "return tuple(reversed(backwards)), written[::-1]",
+        f"{SHARED}[3]",
+    ),
+    Mistake(
+        "parameters that an optimizer moved are used where they lay",
+        ROW,
+        "return Changes.count, Arena.moves",
+        "return Changes.count, 0",
+        f"{ROWS}::test_an_optimizer_may_be_made_late",
+    ),
+    Mistake(
+        "a new attribute is not noticed",
+        MODULE,
+        "        attributes[name] = value\n        Changes.count += 1\n",
+        "        attributes[name] = value\n",
+        CHANGES,
+    ),
+    Mistake(
+        "a change of mode is not noticed",
+        MODULE,
+        'module.__dict__["training"] = mode\n        Changes.count += 1\n',
+        'module.__dict__["training"] = mode\n',
+        f"{ROWS}::test_what_is_refused_after_a_change_is_refused_in_a_row",
+    ),
+    Mistake(
+        "what a layer takes is looked at once",
+        ROW,
+        "            layer.check(like)",
+        "            pass",
+        f"{ROWS}::test_what_is_refused_after_a_change_is_refused_in_a_row",
+    ),
+    Mistake(
+        "a forward that is put into a layer later is not called",
+        ROW,
+        "if self._layers != layers or self._bare != list(map(is_bare, layers)):",
+        "if self._layers != layers:",
+        f"{ROWS}::test_a_forward_that_is_put_into_a_layer_later_is_called",
+    ),
+    # one by one
+    Mistake(
+        "operands are asked for twice where a row is not compiled yet",
+        ROW,
+        "return one_by_one(self._layers, x, calls, operands)",
+        "return one_by_one(self._layers, x, calls)",
+        f"{ROWS}::test_masks_are_drawn_once_while_a_row_is_cold",
+    ),
+    Mistake(
+        "one by one, the first layer is given an array like its input",
+        ROW,
+        "contexts[0] = contexts[0][0], (x,), given[0]",
+        "contexts[0] = contexts[0][0], (self._likes[0],), given[0]",
+        work("one_by_one"),
+    ),
+    Mistake(
+        "one by one, the first layer that learns goes back to its input",
+        ROW,
+        "range(stop or 0, len(calls))",
+        "range(0, len(calls))",
+        work("frozen_in_another_dtype"),
+    ),
+]
