@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from npnet.engine import long_rows
+from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import Formula, formulas
 from npnet.errors import ArgumentError, EngineError
 
@@ -20,9 +21,9 @@ __all__ = [
     "ENGINES",
     "adopt",
     "chain_of",
-    "compiles_chains",
     "engine",
     "fuse_for",
+    "joins",
     "rule_runner",
     "set_engine",
 ]
@@ -31,6 +32,9 @@ ENGINES = ("numpy", "numba")
 """Names that :func:`set_engine` takes."""
 
 VARIABLE = "NPNET_ENGINE"
+
+changes = 0
+"""How often what runs the formulas was changed."""
 
 _numba: ModuleType | None = None  # npnet.engine.numba_engine while it is chosen
 _fusion: Any = None  # npnet.engine.fusion.Fusion once CuPy is there
@@ -82,7 +86,7 @@ def set_engine(name: str) -> None:
     'numpy'
     >>> backend.set_engine(before)
     """
-    global _numba, _pending
+    global _numba, _pending, changes
     if name not in ENGINES:
         source = f" (from {VARIABLE})" if name == _pending else ""
         raise ArgumentError(f"there is no engine {name!r}{source}; there are {', '.join(map(repr, ENGINES))}")
@@ -96,7 +100,7 @@ def set_engine(name: str) -> None:
                 f"engine {name!r} needs Numba, which cannot be imported ({error}): pip install "
                 "'npnet[fast]', or stay with engine 'numpy'"
             ) from error
-    _numba, _pending = chosen, None
+    _numba, _pending, changes = chosen, None, changes + 1
     for formula in tuple(formulas):
         adopt(formula)
 
@@ -142,23 +146,25 @@ def rule_runner(
     return None
 
 
-def chain_of(links: tuple[tuple[Any, ...], ...], kind: Hashable) -> Any:
-    """What runs a row of formulas as one, :class:`npnet.engine.numba_chain.Chain`; see there."""
-    from npnet.engine import numba_chain
+def chain_of(links: tuple[Link, ...], kind: Hashable) -> Chain:
+    """What runs a row of formulas as one, for inputs of one kind; until an engine is chosen anew."""
+    if engine() == "numba":
+        from npnet.engine import numba_chain
 
-    return numba_chain.chain_of(tuple(numba_chain.Link(*link) for link in links), kind)
+        return numba_chain.chain_of(links, kind)
+    return Chain(links)
 
 
-def compiles_chains() -> bool:
-    """Whether the engine that was chosen runs rows of formulas as one."""
-    return (_numba is not None) if _pending is None else engine() != "numpy"
+def joins(function: Callable[..., Any]) -> bool:
+    """Whether a function may be part of a row: for a compiler, it is a formula."""
+    return engine() == "numpy" or hasattr(function, "formula")
 
 
 def fuse_for(cupy: ModuleType) -> None:
     """Make single kernels of formulas and rules for CuPy's arrays; called when CuPy is first used."""
-    global _fusion
+    global _fusion, changes
     from npnet.engine.fusion import Fusion
 
-    _fusion = Fusion(cupy)
+    _fusion, changes = Fusion(cupy), changes + 1
     for formula in tuple(formulas):
         adopt(formula)

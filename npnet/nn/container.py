@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
-from npnet.engine.choice import compiles_chains
 from npnet.errors import DtypeError
 from npnet.nn.context import thread
 from npnet.nn.module import Module
@@ -120,7 +119,7 @@ class Sequential(_Indexed):
             for layer in self.children():
                 input = layer(input)  # noqa: A001
             return input
-        return through(self, input, calls, self._contexts.plans if compiles_chains() else None)
+        return through(self, input, calls, self._contexts.plans)
 
 
 class ModuleList(_Indexed):

@@ -1,7 +1,8 @@
-"""Rows of layers whose formulas an engine runs as one.
+"""Rows of layers whose formulas are run as one.
 
-Where an engine compiles, :class:`~npnet.nn.Sequential` does not call one formula after another: the formulas
-of neighbours are one function of the input and of all their operands, and their derivatives another one.
+:class:`~npnet.nn.Sequential` calls its children one after another the first time that it meets a shape.  From
+then on the formulas of neighbours are one function of the input and of all their operands, and their
+derivatives another one (:mod:`npnet.engine.chain`), which NumPy runs or an engine compiles.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.engine.choice import chain_of
+from npnet.engine import choice
+from npnet.engine.chain import Link
+from npnet.errors import NpnetError
 from npnet.nn.context import Changes
 from npnet.nn.formula_layer import Context, FormulaLayer, is_bare, is_steady
 from npnet.nn.module import Module
@@ -27,9 +30,12 @@ PLANS = 64
 Operands = list[tuple[Any, ...] | None]
 
 
-def version() -> tuple[int, int]:
-    """What is equal as long as no module's attribute was set, and no parameter has moved."""
-    return Changes.count, Arena.moves
+Version = tuple[int, int, int]
+
+
+def version() -> Version:
+    """What is equal as long as no module's attribute was set, no parameter moved, and the engine stayed."""
+    return Changes.count, Arena.moves, choice.changes
 
 
 class _Active:
@@ -39,7 +45,7 @@ class _Active:
         self.layers, self.positions, self.chain = layers, positions, chain
         self._places: tuple[tuple[Array | None, ...], ...] | None = None
         self._parameters: list[Parameter] = []
-        self._version: tuple[int, int] | None = None
+        self._version: Version | None = None
 
     def places(self, dtype: np.dtype[Any]) -> tuple[Any, list[tuple[Parameter, Array]] | None]:
         """The places of the gradients of each layer; and what is to be settled, None for all as they are."""
@@ -90,9 +96,9 @@ class Row:
         self._layers = layers
         self._likes = likes
         self._shape, self._dtype = likes[0].shape, likes[0].dtype
-        self._version: tuple[int, int] | None = None
-        self._operands: Operands = []  # of the steady ones
-        self._others: list[int] = []
+        self._others = [i for i, layer in enumerate(layers) if not is_steady(layer)]
+        self._operands, self._shapes = self._looked_up()
+        self._version = version()
         # By how many operands each layer has, which tells those apart that pass their input through.
         self._active: dict[tuple[int, ...], _Active] = {}
 
@@ -101,7 +107,8 @@ class Row:
         if type(x) is not np.ndarray or x.shape != self._shape or x.dtype != self._dtype:
             return one_by_one(self._layers, x, calls)
         if self._version != version():
-            self._look_up()
+            self._operands, self._shapes = self._looked_up()
+            self._version = version()
         operands = self._operands.copy()
         for i in self._others:
             operands[i] = self._layers[i].operands(self._likes[i])
@@ -116,24 +123,34 @@ class Row:
             calls.append((self, x, output, (output.shape, active, x, kept, given)))
         return output
 
-    def _look_up(self) -> None:
-        for layer, like in zip(self._layers, self._likes, strict=True):
-            layer.check(like)  # an input that was taken before may not be now, as a single row in training
-        self._others = [i for i, layer in enumerate(self._layers) if not is_steady(layer)]
-        self._operands = [
+    def _looked_up(self) -> tuple[Operands, list[Any]]:
+        """The operands of the steady layers, None for the others; and their shapes."""
+        operands = [
             None if i in self._others else layer.operands(like)
             for i, (layer, like) in enumerate(zip(self._layers, self._likes, strict=True))
         ]
-        self._version = version()
+        shapes = [given and [getattr(each, "shape", None) for each in given] for given in operands]
+        return operands, shapes
+
+    def lasts(self) -> bool:
+        """Whether the layers, now that attributes were set, take what they took, and have the same shapes."""
+        try:
+            for layer, like in zip(self._layers, self._likes, strict=True):
+                layer.check(
+                    like
+                )  # an input that was taken before may not be now, as a single row in training
+        except NpnetError:
+            return False
+        return self._shapes == self._looked_up()[1]
 
     def _activate(self, sizes: tuple[int, ...]) -> _Active:
         positions = [i for i, size in enumerate(sizes) if size >= 0]
         layers = [self._layers[i] for i in positions]
         links = tuple(
-            (layer.formula, layer.derivative, layer.keeps, sizes[i], len(layer.learned()))
+            Link(layer.formula, layer.derivative, layer.keeps, sizes[i], len(layer.learned()))
             for i, layer in zip(positions, layers, strict=True)
         )
-        chain = chain_of(links, (len(self._shape), self._dtype.char))
+        chain = choice.chain_of(links, (len(self._shape), self._dtype.char))
         active = self._active[sizes] = _Active(layers, positions, chain)
         return active
 
@@ -149,22 +166,24 @@ class Row:
                 active.settle(written)
                 return found[0]
         calls = self.spread(context)
-        for i in reversed(range(stop or 0, len(calls))):
+        first = 0 if stop is None else active.positions[stop]
+        for i in reversed(range(first, len(calls))):
             layer, own_context = calls[i]
-            grad_output = layer.compute_grad(grad_output, own_context, i != stop)  # type: ignore[assignment]
+            wanted = stop is None or i > first
+            grad_output = layer.compute_grad(grad_output, own_context, wanted)  # type: ignore[assignment]
         return grad_output
 
     def spread(self, context: Any) -> list[tuple[FormulaLayer, Context]]:
         """The layers, and the context of each."""
         shape, active, x, kept, given = context
         shapes = [*(like.shape for like in self._likes[1:]), shape]
-        contexts = [
-            (shapes[i], own_kept, own_given)
-            for i, own_kept, own_given in zip(active.positions, kept, given, strict=True)
-        ]
+        contexts: list[Context] = [(own_shape, (), None) for own_shape in shapes]
+        for i, own_kept, own_given in zip(active.positions, kept, given, strict=True):
+            contexts[i] = shapes[i], own_kept, own_given
         if active.layers[0].keeps == "input":
-            contexts[0] = contexts[0][0], (x,), given[0]
-        return list(zip(active.layers, contexts, strict=True))
+            i = active.positions[0]
+            contexts[i] = shapes[i], (x,), given[0]
+        return list(zip(self._layers, contexts, strict=True))
 
     def _learns(self) -> bool:
         return any(layer._learns() for layer in self._layers)
@@ -176,9 +195,9 @@ class Plan:
     def __init__(self, layers: list[Module], likes: list[Array | None]) -> None:
         self._layers = layers
         self._bare = list(map(is_bare, layers))
-        self._version = Changes.count
+        self._version, self._engine = Changes.count, choice.changes
         self._parts: list[Row | list[Module]] = []
-        kinds = zip(layers, likes, map(_may_be_compiled, layers, likes), strict=True)
+        kinds = zip(layers, likes, map(_joins, layers, likes), strict=True)
         for together, group in itertools.groupby(kinds, lambda kind: kind[2]):
             some: list[Any] = list(group)
             part = [layer for layer, _, _ in some]
@@ -186,13 +205,16 @@ class Plan:
                 Row(part, [like for _, like, _ in some]) if together and len(part) > 1 else part
             )
 
-    def fits(self) -> bool:
-        """Whether no attribute of a module was set since, and so these are the layers and their ways."""
-        return self._version == Changes.count
-
-    def renewed(self, layers: list[Module]) -> bool:
-        """Whether these are still the layers, and nobody has given one a forward of his own."""
+    def lasts(self, chain: Module) -> bool:
+        """Whether the children are the same, with ways and shapes as they were, and so is the engine."""
+        if self._engine != choice.changes:
+            return False
+        if self._version == Changes.count:  # no attribute of any module was set
+            return True
+        layers = list(chain.children())
         if self._layers != layers or self._bare != list(map(is_bare, layers)):
+            return False
+        if not all(part.lasts() for part in self._parts if isinstance(part, Row)):
             return False
         self._version = Changes.count
         return True
@@ -204,14 +226,14 @@ class Plan:
         return x
 
 
-def _may_be_compiled(layer: Any, like: Any) -> bool:
-    if like is None or not is_bare(layer):
-        return False
-    return hasattr(layer.formula, "formula") and hasattr(layer.derivative, "formula")
+def _joins(layer: Any, like: Any) -> bool:
+    return (
+        like is not None and is_bare(layer) and choice.joins(layer.formula) and choice.joins(layer.derivative)
+    )
 
 
-def through(chain: Module, x: Any, calls: list[Any] | None, plans: dict[Hashable, Plan] | None) -> Any:
-    """Pass an input through the children of a chain: one by one, or rows of them as one.
+def through(chain: Module, x: Any, calls: list[Any] | None, plans: dict[Hashable, Plan]) -> Any:
+    """Pass an input through the children of a chain, rows of them as one.
 
     Parameters
     ----------
@@ -219,18 +241,16 @@ def through(chain: Module, x: Any, calls: list[Any] | None, plans: dict[Hashable
     x : ndarray
     calls : list, optional
         Where to note what was called, as :mod:`npnet.nn.module` has it.
-    plans : dict, optional
-        The plans that there are, to which one may be added; without it, the children are called one by one.
+    plans : dict
+        The plans that there are, to which one may be added.
     """
-    if plans is None or type(x) is not np.ndarray:
+    if type(x) is not np.ndarray:
         return one_by_one(list(chain.children()), x, calls)
     key = x.shape, x.dtype.char
     plan = plans.get(key)
-    if plan is not None and plan.fits():
+    if plan is not None and plan.lasts(chain):
         return plan.run(x, calls)
     layers = list(chain.children())
-    if plan is not None and plan.renewed(layers):
-        return plan.run(x, calls)
     likes: list[Array | None] = []
     output = one_by_one(layers, x, calls, likes=likes)
     if len(plans) >= PLANS:
