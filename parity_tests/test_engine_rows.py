@@ -11,7 +11,7 @@ import pytest
 
 import npnet
 from npnet import backend, nn, no_grad, optim
-from npnet.nn.row import Row
+from npnet.nn.row import Plan, Row
 
 pytest.importorskip("numba", reason="the engine needs Numba: pip install 'npnet[fast]'")
 numba_engine: Any = importlib.import_module("npnet.engine.numba_engine")
@@ -117,7 +117,7 @@ def added(model: nn.Sequential) -> Any:
 
 def frozen(model: nn.Sequential) -> Any:
     model[0].requires_grad_(False)
-    model[2].bias.requires_grad = False
+    model[-1].bias.requires_grad = False
     return without_the_input(model), both_ways(model)
 
 
@@ -159,6 +159,28 @@ WORK = (
     *(both_ways, without_the_input, added, frozen, another_dtype, frozen_in_another_dtype),
     *(lying_otherwise, one_by_one, twice, evaluated),
 )
+
+
+@pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
+def test_numpy_s_rows_are_its_formulas(
+    work: Callable[[nn.Sequential], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def larger() -> nn.Sequential:
+        npnet.manual_seed(0)
+        hidden = [nn.Linear(4, 6), nn.BatchNorm1d(6, momentum=None), nn.Tanh(), nn.Dropout(0.3)]
+        return nn.Sequential(*hidden, nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+
+    def outcome(model: nn.Sequential) -> Any:
+        return passes(model, work), [np.array(value) for value in model.state_dict().values()]
+
+    backend.set_engine("numpy")
+    model = larger()
+    ours = outcome(model)
+    for _ in range(2):
+        model.train()(batch()[0])
+    assert len(rows_of(model)) == 1
+    monkeypatch.setattr(Plan, "lasts", lambda self, chain: False)
+    assert_same(ours, outcome(larger()))
 
 
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
