@@ -367,3 +367,43 @@ def test_a_row_is_compiled_when_it_is_hot(monkeypatch: pytest.MonkeyPatch) -> No
     model = small()
     seen = [len(rows_of(model)) for _ in range(3) if model(x) is not None]
     assert seen == [0, 1, 1]
+
+
+def test_another_engine_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small()
+    x, _ = batch()
+    model(x)
+    model(x)
+    called: list[str] = []
+    compiled = numba_engine.compiled
+    monkeypatch.setattr(numba_engine, "compiled", lambda *text: (called.append(text[0]), compiled(*text))[1])
+    backend.set_engine("numpy")
+    expected = [model(x) for _ in range(2)][1]
+    assert len(rows_of(model)) == 1
+    assert not called
+    numba_chain.chain_of.cache_clear()
+    backend.set_engine("numba")
+    np.testing.assert_allclose([model(x) for _ in range(2)][1], expected, rtol=1e-5, atol=1e-6)
+    assert "formula" in called
+
+
+def test_a_layer_may_be_pruned_in_place() -> None:
+    first, last = nn.Linear(4, 5), nn.Dropout(0.5)
+    model = nn.Sequential(nn.ReLU(), first, last)
+    x, _ = batch()
+    for _ in range(3):
+        model(x)
+    first.weight, first.bias = nn.Parameter(first.weight.data[:3]), nn.Parameter(first.bias.data[:3])
+    first.out_features = 3
+    for _ in range(3):
+        assert model(x).shape == (6, 3)
+
+
+def test_what_a_layer_takes_is_looked_at_again() -> None:
+    model = small()
+    x, _ = batch()
+    for _ in range(3):
+        model(x)
+    model[2].in_features = 7  # though its weight is what it was
+    with pytest.raises(npnet.errors.ShapeError, match=r"Linear takes input of shape \(\.\.\., 7\)"):
+        model(x)

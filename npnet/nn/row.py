@@ -136,9 +136,7 @@ class Row:
         """Whether the layers, now that attributes were set, take what they took, and have the same shapes."""
         try:
             for layer, like in zip(self._layers, self._likes, strict=True):
-                layer.check(
-                    like
-                )  # an input that was taken before may not be now, as a single row in training
+                layer.check(like)
         except NpnetError:
             return False
         return self._shapes == self._looked_up()[1]

@@ -1,4 +1,4 @@
-"""Planted mistakes in the rows of formulas that an engine compiles as one."""
+"""Planted mistakes in the rows of formulas that are run as one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from parity_tests.mistakes import Mistake
 
 __all__ = ["MISTAKES"]
 
-CHAIN = "npnet/engine/numba_chain.py"
+CHAIN = "npnet/engine/chain.py"
+COMPILED = "npnet/engine/numba_chain.py"
 ROW = "npnet/nn/row.py"
 MODULE = "npnet/nn/module.py"
 FORMULA_LAYER = "npnet/nn/formula_layer.py"
@@ -35,15 +36,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "it is gone back past the first layer that learns",
         CHAIN,
-        "first = 0 if stop is None else stop",
-        "first = 0",
+        "reversed(range(stop or 0, len(links)))",
+        "reversed(range(len(links)))",
         work("frozen"),
     ),
     Mistake(
         "the way back is the same wherever it ends",
         CHAIN,
-        "if stop not in self._backward:",
-        "stop = next(iter(self._backward), stop)\n            if stop not in self._backward:",
+        "if stop not in self.ways:",
+        "stop = next((way for way in self.ways if way != 'forth'), stop)\n        if stop not in self.ways:",
         work("frozen"),
     ),
     Mistake(
@@ -60,12 +61,12 @@ MISTAKES: list[Mistake] = [
         'f"kept[{i - 1}][{j}]"',
         work("both_ways"),
     ),
-    Mistake("a row is hot one call too early", CHAIN, "1 < self._calls <= HOT", "1 < self._calls < HOT", HOT),
+    Mistake("a row is hot one call too early", COMPILED, "self._calls > HOT", "self._calls >= HOT", HOT),
     Mistake(
         "a row is compiled at once where nothing is kept",
-        CHAIN,
-        "not numba_engine.is_kept",
-        "numba_engine.is_kept",
+        COMPILED,
+        "return numba_engine.is_kept",
+        "return not numba_engine.is_kept",
         HOT,
     ),
     # what is looked up once
@@ -121,8 +122,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "parameters that an optimizer moved are used where they lay",
         ROW,
-        "return Changes.count, Arena.moves",
-        "return Changes.count, 0",
+        "return Changes.count, Arena.moves, choice.changes",
+        "return Changes.count, 0, choice.changes",
         f"{ROWS}::test_an_optimizer_may_be_made_late",
     ),
     Mistake(
@@ -142,9 +143,9 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "what a layer takes is looked at once",
         ROW,
-        "            layer.check(like)",
-        "            pass",
-        f"{ROWS}::test_what_is_refused_after_a_change_is_refused_in_a_row",
+        "                layer.check(like)",
+        "                pass",
+        f"{ROWS}::test_what_a_layer_takes_is_looked_at_again",
     ),
     Mistake(
         "a forward that is put into a layer later is not called",
@@ -152,6 +153,20 @@ MISTAKES: list[Mistake] = [
         "if self._layers != layers or self._bare != list(map(is_bare, layers)):",
         "if self._layers != layers:",
         f"{ROWS}::test_a_forward_that_is_put_into_a_layer_later_is_called",
+    ),
+    Mistake(
+        "another engine is not noticed",
+        ROW,
+        "        if self._engine != choice.changes:\n            return False\n",
+        "",
+        f"{ROWS}::test_another_engine_takes_over",
+    ),
+    Mistake(
+        "other shapes are not noticed",
+        ROW,
+        "return self._shapes == self._looked_up()[1]",
+        "return True",
+        f"{ROWS}::test_a_layer_may_be_pruned_in_place",
     ),
     # one by one
     Mistake(
@@ -164,15 +179,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "one by one, the first layer is given an array like its input",
         ROW,
-        "contexts[0] = contexts[0][0], (x,), given[0]",
-        "contexts[0] = contexts[0][0], (self._likes[0],), given[0]",
+        "contexts[i] = shapes[i], (x,), given[0]",
+        "contexts[i] = shapes[i], (self._likes[0],), given[0]",
         work("one_by_one"),
     ),
     Mistake(
         "one by one, the first layer that learns goes back to its input",
         ROW,
-        "range(stop or 0, len(calls))",
-        "range(0, len(calls))",
+        "first = 0 if stop is None else active.positions[stop]",
+        "first = 0",
         work("frozen_in_another_dtype"),
     ),
 ]
