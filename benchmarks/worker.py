@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.peers import PEERS, Unavailable
 from benchmarks.workloads import Workload
+from npnet.backend import keep_memory
 
 __all__ = ["Timing", "Worker"]
 
@@ -98,6 +99,7 @@ def _environment(threads: int | None) -> Iterator[None]:
 
 def _serve(pipe: Connection, name: str, device: str) -> None:
     run, steps, estimate = None, 1, 0.0
+    keep_memory()
     while True:
         try:
             what, argument = pipe.recv()

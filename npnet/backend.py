@@ -35,6 +35,7 @@ import numpy.typing as npt
 
 from npnet.engine.choice import ENGINES, engine, fuse_for, set_engine
 from npnet.errors import DeviceError, DtypeError
+from npnet.malloc import keep_memory
 
 __all__ = [
     "ENGINES",
@@ -49,6 +50,7 @@ __all__ = [
     "engine",
     "floating_dtype",
     "is_array",
+    "keep_memory",
     "memory_info",
     "ndimage",
     "register_device",

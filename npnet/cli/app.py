@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 
 from npnet._version import __version__
 from npnet.errors import ArgumentError, DeviceError, NpnetError
+from npnet.malloc import keep_memory
 
 __all__ = [
     "AsJson",
@@ -165,6 +166,7 @@ def make_engine(backend: Backend) -> Callable[[Any], Any]:
 
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and status 1, not with a traceback."""
+    keep_memory()
     try:
         app()
     except (NpnetError, OSError) as error:

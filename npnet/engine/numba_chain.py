@@ -14,7 +14,7 @@ from numba.core.errors import NumbaError
 
 from npnet.engine import numba_engine
 from npnet.engine.chain import Chain, Link, lines_forth
-from npnet.engine.numba_engine import ShapeMismatch
+from npnet.engine.numba_overloads import ShapeMismatch
 from npnet.engine.scalar import NotScalar
 
 __all__ = ["HOT", "CompiledChain", "chain_of"]

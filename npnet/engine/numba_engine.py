@@ -25,303 +25,17 @@ from typing import Any
 import numba
 import numpy as np
 import platformdirs
-from numba import types
 from numba.core.errors import NumbaError
-from numba.extending import overload
 
 from npnet._version import __version__
+from npnet.engine import numba_overloads
 from npnet.engine.formula import Formula
+from npnet.engine.numba_overloads import MATRICES, OPTIONS, ShapeMismatch, element, operand, put
 from npnet.engine.scalar import NotScalar, ScalarText, bare_definition, scalar_text
 
 __all__ = ["formula_runner", "rule_runner", "takes"]
 
 logger = logging.getLogger("npnet")
-
-OPTIONS: Any = {"error_model": "numpy", "nogil": True}
-"""Division by zero gives infinity, as in NumPy; other threads may run."""
-
-MANY = 10_000
-"""Exponentials that NumPy's vector code takes faster than a whole loop that calls the C library."""
-
-
-class ShapeMismatch(Exception):  # noqa: N818 (no error: NumPy takes over)
-    """Operands whose shapes the loop does not take."""
-
-
-# ---------------------------------------------------------------------- what the loops call
-
-
-def operand(first: Any, other: Any) -> Any:
-    """An operand as the loop wants it: a matrix, a row, or a number of the first one's dtype."""
-    raise NotImplementedError  # stands for its overload
-
-
-def element(array: Any, i: Any, j: Any) -> Any:
-    """Element ``[i, j]`` of a matrix, ``[j]`` of a row, or the number itself."""
-    raise NotImplementedError  # stands for its overload
-
-
-@overload(operand, jit_options=OPTIONS, strict=False)
-def _operand(first: Any, other: Any) -> Any:
-    if not isinstance(first, types.Array) or first.ndim == 0 or not isinstance(first.dtype, types.Float):
-        return None
-    if isinstance(other, (types.Float, types.Integer)):
-        return lambda first, other: first.dtype.type(other)
-    if not isinstance(other, types.Array) or other.dtype not in (first.dtype, types.boolean):
-        return None
-    if other.ndim == 1:
-
-        def row(first: Any, other: Any) -> Any:
-            if first.shape[-1] != other.shape[0]:
-                raise ShapeMismatch
-            return other
-
-        return row
-    if other.ndim != first.ndim:
-        return None
-    if other.ndim == 2:
-
-        def matrix(first: Any, other: Any) -> Any:
-            if first.shape != other.shape:
-                raise ShapeMismatch
-            return other
-
-        return matrix
-    if other.layout != "C":
-        return None
-
-    def stacked(first: Any, other: Any) -> Any:
-        if first.shape != other.shape:
-            raise ShapeMismatch
-        rows = 1
-        for length in other.shape[:-1]:
-            rows *= length
-        return other.reshape(rows, other.shape[-1])
-
-    return stacked
-
-
-@overload(element, jit_options=OPTIONS, strict=False)
-def _element(array: Any, i: Any, j: Any) -> Any:
-    if not isinstance(array, types.Array):
-        return lambda array, i, j: array
-    if array.ndim == 1:
-        return lambda array, i, j: array[j]
-    return lambda array, i, j: array[i, j]
-
-
-def put(array: Any, i: Any, j: Any, value: Any) -> None:
-    """Store into element ``[i, j]`` of a matrix, or ``[j]`` of a row."""
-    raise NotImplementedError  # stands for its overload
-
-
-@overload(put, jit_options=OPTIONS, strict=False)
-def _put(array: Any, i: Any, j: Any, value: Any) -> Any:
-    if array.ndim == 1:
-
-        def into_row(array: Any, i: Any, j: Any, value: Any) -> None:
-            array[j] = value
-
-        return into_row
-
-    def into_matrix(array: Any, i: Any, j: Any, value: Any) -> None:
-        array[i, j] = value
-
-    return into_matrix
-
-
-# ---------------------------------------------------------------------- what whole formulas call
-
-
-def column_sums(x: Any, out: Any = None) -> Any:
-    """Sums over the rows of a matrix; see :func:`npnet.nn.sums.column_sums`."""
-    raise NotImplementedError  # stands for its overload
-
-
-def channel_sums(x: Any) -> Any:
-    """The same."""
-    raise NotImplementedError  # stands for its overload
-
-
-def divisor(x: Any) -> Any:
-    """How many rows a matrix has, at least 1, as a number of its dtype."""
-    raise NotImplementedError  # stands for its overload
-
-
-def values_of_channel(x: Any) -> Any:
-    """How many rows a matrix has."""
-    raise NotImplementedError  # stands for its overload
-
-
-def along_channels(statistic: Any, x: Any) -> Any:
-    """A row as it is added to a matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def rows_of(x: Any) -> Any:
-    """A matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def flat_images(x: Any) -> Any:
-    """A matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def largest(x: Any) -> Any:
-    """The largest element of each column of a matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def at_class(x: Any, target: Any) -> Any:
-    """The element of each column at its sample's class."""
-    raise NotImplementedError  # stands for its overload
-
-
-def less_at_class(x: Any, target: Any, amount: Any) -> None:
-    """Take something off there, in place."""
-    raise NotImplementedError  # stands for its overload
-
-
-def share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
-    """See :func:`npnet.nn.normalization.share_of_batch`."""
-    raise NotImplementedError  # stands for its overload
-
-
-MATRICES: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        *(column_sums, channel_sums, divisor, values_of_channel, along_channels, rows_of, flat_images),
-        *(share_of_batch, largest, at_class, less_at_class),
-    )
-}
-"""What whole formulas call, by name; of matrices, while NumPy's take other shapes too."""
-
-
-def _is_matrix(x: Any) -> bool:
-    return isinstance(x, types.Array) and x.ndim == 2 and isinstance(x.dtype, types.Float)
-
-
-def _are_indices(x: Any) -> bool:
-    return isinstance(x, types.Array) and x.ndim == 1 and isinstance(x.dtype, types.Integer)
-
-
-@overload(column_sums, jit_options=OPTIONS, strict=False)
-def _column_sums(x: Any, out: Any = None) -> Any:
-    if not _is_matrix(x):
-        return None
-
-    def sums_into(x: Any, out: Any) -> Any:  # in double precision, and in blocks of 64 rows
-        n, d = x.shape
-        total, block = np.zeros(d), np.zeros(d)
-        for i in range(n):
-            for j in range(d):
-                block[j] += x[i, j]
-            if i % 64 == 63 or i == n - 1:
-                for j in range(d):
-                    total[j] += block[j]
-                    block[j] = 0.0
-        for j in range(d):
-            out[j] = total[j]
-        return out
-
-    compiled = numba.njit(**OPTIONS)(sums_into)
-    if out is None or isinstance(out, (types.NoneType, types.Omitted)):
-        return lambda x, out=None: compiled(x, np.empty(x.shape[1], x.dtype))
-    return lambda x, out=None: compiled(x, out)
-
-
-@overload(channel_sums, jit_options=OPTIONS, strict=False)
-def _channel_sums(x: Any) -> Any:
-    return (lambda x: column_sums(x)) if _is_matrix(x) else None
-
-
-@overload(divisor, jit_options=OPTIONS, strict=False)
-def _divisor(x: Any) -> Any:
-    return (lambda x: x.dtype.type(max(x.shape[0], 1))) if _is_matrix(x) else None
-
-
-@overload(values_of_channel, jit_options=OPTIONS, strict=False)
-def _values_of_channel(x: Any) -> Any:
-    return (lambda x: x.shape[0]) if _is_matrix(x) else None
-
-
-@overload(along_channels, jit_options=OPTIONS, strict=False)
-def _along_channels(statistic: Any, x: Any) -> Any:
-    return (lambda statistic, x: statistic) if _is_matrix(x) else None
-
-
-@overload(share_of_batch, jit_options=OPTIONS, strict=False)
-def _share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
-    if isinstance(momentum, types.NoneType):
-
-        def average(num_batches_tracked: Any, momentum: Any) -> Any:
-            num_batches_tracked[()] += 1
-            return 1 / num_batches_tracked[()]
-
-        return average
-
-    def moving(num_batches_tracked: Any, momentum: Any) -> Any:
-        num_batches_tracked[()] += 1
-        return momentum
-
-    return moving
-
-
-@overload(rows_of, jit_options=OPTIONS, strict=False)
-@overload(flat_images, jit_options=OPTIONS, strict=False)
-def _itself(x: Any) -> Any:
-    return (lambda x: x) if _is_matrix(x) else None
-
-
-@overload(largest, jit_options=OPTIONS, strict=False)
-def _largest(x: Any) -> Any:
-    if not _is_matrix(x):
-        return None
-
-    def maxima(x: Any) -> Any:
-        if not 0 < x.size <= MANY:
-            raise ShapeMismatch
-        found = x[0].copy()
-        for i in range(1, x.shape[0]):
-            for j in range(x.shape[1]):
-                found[j] = np.maximum(found[j], x[i, j])  # which hands NaN on
-        return found
-
-    return maxima
-
-
-@overload(at_class, jit_options=OPTIONS, strict=False)
-def _at_class(x: Any, target: Any) -> Any:
-    if not _is_matrix(x) or not _are_indices(target):
-        return None
-
-    def gathered(x: Any, target: Any) -> Any:
-        if target.size != x.shape[1]:
-            raise ShapeMismatch
-        found = np.empty(target.size, x.dtype)
-        for i in range(target.size):
-            if not 0 <= target[i] < x.shape[0]:
-                raise ShapeMismatch
-            found[i] = x[target[i], i]
-        return found
-
-    return gathered
-
-
-@overload(less_at_class, jit_options=OPTIONS, strict=False)
-def _less_at_class(x: Any, target: Any, amount: Any) -> Any:
-    if not _is_matrix(x) or not _are_indices(target) or not isinstance(amount, types.Array):
-        return None
-
-    def lessened(x: Any, target: Any, amount: Any) -> None:
-        for i in range(target.size):  # which at_class has looked at
-            x[target[i], i] -= amount[i]
-
-    return lessened
-
-
-# ---------------------------------------------------------------------- making the loops
 
 
 def takes(array: Any) -> bool:
@@ -484,8 +198,8 @@ def compiled(name: str, source: str) -> Callable[..., Any]:
     path, new = _cached_text(name, source)
     module = python_types.ModuleType(f"npnet_engine.{name if path is None else path.stem}")
     sys.modules[module.__name__] = module  # where Numba looks for it when it loads machine code
-    vars(module).update(np=np, inner=numba.njit(**OPTIONS), operand=operand, element=element, put=put)
-    vars(module).update(MATRICES)
+    words = {"operand": operand, "element": element, "put": put, **MATRICES}
+    vars(module).update(words, np=np, inner=numba.njit(**OPTIONS))
     exec(compile(source, str(path or f"<npnet engine: {name}>"), "exec"), vars(module))
     if new:
         _say_once(path)
@@ -514,7 +228,8 @@ def is_kept(name: str, source: str) -> bool:
 
 
 def _path_of(name: str, source: str) -> Path:
-    own = Path(__file__).read_bytes()  # another engine makes other loops of the same text
+    files = (__file__, numba_overloads.__file__)
+    own = b"".join([Path(file).read_bytes() for file in files])  # another engine makes other loops of a text
     versions = f"{__version__} {numba.__version__} {np.__version__}"
     digest = hashlib.sha256(b"\0".join([own, versions.encode(), source.encode()])).hexdigest()[:16]
     return _folder() / f"{name.replace('<locals>.', '')}-{digest}.py"

@@ -7,6 +7,7 @@ from parity_tests.mistakes import Mistake
 __all__ = ["MISTAKES"]
 
 NUMBA = "npnet/engine/numba_engine.py"
+OVERLOADS = "npnet/engine/numba_overloads.py"
 SCALAR = "npnet/engine/scalar.py"
 FUSION = "npnet/engine/fusion.py"
 PINNED = "npnet/pinned.py"
@@ -23,42 +24,42 @@ CROSS_ENTROPY = f"{ENGINE}::test_cross_entropy_as_a_whole_is_numpys"
 MISTAKES: list[Mistake] = [
     Mistake(
         "the last block of rows is not added",
-        NUMBA,
+        OVERLOADS,
         "i % 64 == 63 or i == n - 1",
         "i % 64 == 63",
         f"{WHOLE}[float32-True-True-65]",
     ),
     Mistake(
         "a block of rows is added twice",
-        NUMBA,
+        OVERLOADS,
         "                    block[j] = 0.0\n",
         "",
         f"{WHOLE}[float32-True-True-300]",
     ),
     Mistake(
         "sums are divided by a double",
-        NUMBA,
+        OVERLOADS,
         "x.dtype.type(max(x.shape[0], 1))",
         "float(max(x.shape[0], 1))",
         f"{WHOLE}[float32-True-True-64]",
     ),
     Mistake(
         "a class is left out of the maximum",
-        NUMBA,
+        OVERLOADS,
         "for i in range(1, x.shape[0]):",
         "for i in range(2, x.shape[0]):",
         f"{CROSS_ENTROPY}[float32-False]",
     ),
     Mistake(
         "the class of another sample",
-        NUMBA,
+        OVERLOADS,
         "found[i] = x[target[i], i]",
         "found[i] = x[target[0], i]",
         f"{CROSS_ENTROPY}[float32-False]",
     ),
     Mistake(
         "every sample has the first one's weight",
-        NUMBA,
+        OVERLOADS,
         "x[target[i], i] -= amount[i]",
         "x[target[i], i] -= amount[0]",
         f"{CROSS_ENTROPY}[float32-True]",
@@ -79,7 +80,7 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "a loop multiplies before it divides",
-        NUMBA,
+        OVERLOADS,
         '{"error_model": "numpy", "nogil": True}',
         '{"error_model": "numpy", "nogil": True, "fastmath": True}',
         f"{ENGINE}::test_rules_are_those_of_numpy_to_the_last_bit[Adam-float32]",
@@ -100,7 +101,7 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "rows of another length are read all the same",
-        NUMBA,
+        OVERLOADS,
         "            if first.shape[-1] != other.shape[0]:\n                raise ShapeMismatch\n",
         "",
         f"{ENGINE}::test_what_a_loop_does_not_take_is_numpys",

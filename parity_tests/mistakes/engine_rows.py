@@ -184,10 +184,10 @@ MISTAKES: list[Mistake] = [
         work("one_by_one"),
     ),
     Mistake(
-        "one by one, the first layer that learns goes back to its input",
+        "one by one, the layer before the first that learns is the last that is asked for a gradient",
         ROW,
-        "first = 0 if stop is None else active.positions[stop]",
-        "first = 0",
+        "wanted = stop is None or i > first",
+        "wanted = stop is None or i > first + 1",
         work("frozen_in_another_dtype"),
     ),
 ]

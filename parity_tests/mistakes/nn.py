@@ -291,7 +291,7 @@ MISTAKES: list[Mistake] = [
         PARAMETER,
         "if self.has_grad or storage.dtype != dtype:",
         "if storage.dtype != dtype:",
-        f"{PROTOCOL}::test_two_backwards_add[Linear]",
+        f"{CHAINS}::test_different_gradients_add_up",
     ),
     Mistake(
         "gradients of another dtype are lost",

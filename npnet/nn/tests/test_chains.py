@@ -68,6 +68,15 @@ def test_a_new_pass_drops_what_was_not_handed_out():
         model[-1].backward(g)
 
 
+def test_different_gradients_add_up():
+    model, (x, g) = nn.Sequential(nn.Linear(4, 3, dtype="float64")), batch()
+    for factor in (1, 2, 4):
+        model(x)
+        model.backward(factor * g)
+    np.testing.assert_allclose(model[0].weight.grad, 7 * g.T @ x, rtol=1e-12)
+    np.testing.assert_allclose(model[0].bias.grad, 7 * g.sum(axis=0), rtol=1e-12)
+
+
 def test_a_layer_that_comes_twice_is_gone_back_through_twice():
     twice = nn.Linear(4, 4, dtype="float64")
     model = nn.Sequential(twice, nn.Tanh(), twice)
