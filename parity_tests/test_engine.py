@@ -78,7 +78,6 @@ def test_rules_are_those_of_numpy_to_the_last_bit(name: str, dtype: str) -> None
         ((7,), "float32"),
         ((3, 5, 7), "float32"),
         ((0, 7), "float32"),
-        ((2048, 7), "float32"),  # NumPy lays rows side by side
     ],
     ids=str,
 )

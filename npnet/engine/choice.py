@@ -12,7 +12,6 @@ from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import Any, cast
 
-from npnet.engine import long_rows
 from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import Formula, formulas
 from npnet.errors import ArgumentError, EngineError
@@ -112,8 +111,6 @@ def adopt(formula: Formula) -> None:
         return
     if _numba is not None:
         formula.run = _numba.formula_runner(formula)
-    elif formula.is_elementwise:
-        formula.run = long_rows.formula_runner(formula.function)
     else:
         formula.run = formula.function
     if _fusion is not None and formula.is_elementwise:

@@ -65,13 +65,6 @@ MISTAKES: list[Mistake] = [
         f"{CROSS_ENTROPY}[float32-True]",
     ),
     Mistake(
-        "rows side by side are repeated element by element",
-        "npnet/engine/long_rows.py",
-        "np.concatenate((other,) * together)",
-        "np.repeat(other, together)",
-        f"{ENGINE}::test_formulas_are_those_of_numpy_to_the_last_bit[(2048, 7)-float32]",
-    ),
-    Mistake(
         "literals are doubles",
         NUMBA,
         "{name} = {first}.dtype.type({value!r})",
