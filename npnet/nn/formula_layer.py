@@ -78,6 +78,18 @@ class FormulaLayer(Module):
         returns the gradient by the input, or None unless `wanted` is True (else it is None).
     keeps : {"input", "output", "nothing"} or int
         What the derivative takes of the way forward; a number says how many arrays the formula keeps.
+
+    Examples
+    --------
+    >>> class Power(FormulaLayer):
+    ...     formula = staticmethod(lambda x, n: x**n)
+    ...     derivative = staticmethod(lambda g, x, n: g * n * x ** (n - 1))
+    ...
+    ...     def operands(self, x):
+    ...         return (3,)
+    >>> layer = Power()
+    >>> layer(np.array([1.0, 2.0])), layer.backward(np.array([1.0, 1.0]))
+    (array([1., 8.]), array([ 3., 12.]))
     """
 
     formula: ClassVar[staticmethod[..., Any]]
