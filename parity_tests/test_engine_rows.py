@@ -355,13 +355,16 @@ def test_what_no_loop_takes_is_called_formula_by_formula() -> None:
     assert model.backward(output).shape == x.shape
 
 
-def test_a_row_is_compiled_when_it_is_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_is_compiled_when_it_is_hot(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(numba_chain, "HOT", 3)
     numba_chain.chain_of.cache_clear()
     model = small()
     x, _ = batch()
     seen = [len(rows_of(model)) for _ in range(6) if model(x) is not None]
     assert seen == [0, 0, 0, 0, 1, 1]  # the first call makes the row, and three warm it
+    assert "compiling 3 formulas as one, which takes some seconds" in caplog.text
     monkeypatch.setattr(numba_engine, "is_kept", lambda name, source: True)
     numba_chain.chain_of.cache_clear()
     model = small()

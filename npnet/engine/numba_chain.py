@@ -7,6 +7,7 @@ is compiled: it is once it was called :data:`HOT` times, or at once where its ma
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -18,6 +19,8 @@ from npnet.engine.numba_overloads import ShapeMismatch
 from npnet.engine.scalar import NotScalar
 
 __all__ = ["HOT", "CompiledChain", "chain_of"]
+
+logger = logging.getLogger("npnet")
 
 HOT = 1000
 """How often a row is called formula by formula before it is compiled, which takes some seconds."""
@@ -81,7 +84,10 @@ class CompiledChain(Chain):
 
     def function(self, which: str, names: list[str], lines: list[str]) -> Callable[..., Any]:
         """The function ``entry`` of a text, to be compiled when it is called."""
-        return numba_engine.compiled(which, self._text(which, lines))
+        text = self._text(which, lines)
+        if not numba_engine.is_kept(which, text):
+            logger.warning("npnet: compiling %d %ss as one, which takes some seconds", len(names), which)
+        return numba_engine.compiled(which, text)
 
     def _text(self, which: str, lines: list[str]) -> str:
         texts = numba_engine.texts([getattr(link, which) for link in self.links])
