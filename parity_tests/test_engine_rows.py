@@ -38,7 +38,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch, engine_restored: None) -> Iterator
 def rows_of(model: nn.Module) -> list[Row]:
     """The rows that the last call of a chain ran as one."""
     (calls,) = model.__dict__["_contexts"].stack[-1]
-    return [child for child, _ in calls if isinstance(child, Row)]
+    return [child for child in calls if isinstance(child, Row)]
 
 
 def small(dtype: str = "float32") -> nn.Sequential:

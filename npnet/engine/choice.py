@@ -6,6 +6,7 @@ The engine is chosen with :func:`set_engine`, the environment variable ``NPNET_E
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from collections.abc import Callable, Hashable
@@ -149,6 +150,11 @@ def chain_of(links: tuple[Link, ...], kind: Hashable) -> Chain:
         from npnet.engine import numba_chain
 
         return numba_chain.chain_of(links, kind)
+    return _numpy_chain(links, changes)
+
+
+@functools.lru_cache(maxsize=256)
+def _numpy_chain(links: tuple[Link, ...], changes: int) -> Chain:
     return Chain(links)
 
 

@@ -36,7 +36,7 @@ class CompiledChain(Chain):
 
     def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]] | None:
         """As :meth:`Chain.forward`; None until the row is hot, and where no loop takes its operands."""
-        if self._refused:
+        if self._refused or not (x.flags.c_contiguous and x.flags.writeable):  # else compiled for each layout
             return None
         try:
             if "forth" not in self.ways and not self._is_hot():
@@ -68,7 +68,7 @@ class CompiledChain(Chain):
         stop: int | None,
     ) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
-        if self._refused:
+        if self._refused or not (g.flags.forc and g.flags.writeable):
             return None
         try:
             return super().backward(g, x, kept, operands, places, stop)

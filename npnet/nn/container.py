@@ -114,12 +114,11 @@ class Sequential(_Indexed):
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
         """Pass the input through the chain; of a layer that is two formulas, the formula alone is called."""
         now = thread.state
-        calls = now.frame if isinstance(now.frame, list) else None
-        if calls is None and now.recording:  # nobody keeps contexts for the children
+        if now.recording and now.frame is None:  # called past __call__: each child is a pass of its own
             for layer in self.children():
                 input = layer(input)  # noqa: A001
             return input
-        return through(self, input, calls, self._contexts.plans)
+        return through(self, input, self._contexts.plans)
 
 
 class ModuleList(_Indexed):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Changes", "Contexts", "Pass", "is_grad_enabled", "no_grad", "thread"]
+__all__ = ["Changes", "Contexts", "Pass", "Together", "is_grad_enabled", "no_grad", "thread"]
 
 
 class Changes:
@@ -26,49 +27,20 @@ Frame = list[Any] | tuple[()] | None
 class Pass:
     """What is known of the forward pass that a thread is in."""
 
-    __slots__ = ("chains", "frame", "number", "recording", "taken")
+    __slots__ = ("frame", "number", "recording", "taken")
 
     def __init__(self) -> None:
         self.recording = True
         self.number = 0  # of outermost forward passes so far
         self.frame: Frame = None  # of the innermost module that is being called
         # By backward passes, no gradient accepted yet.
-        self.taken: list[tuple[Contexts, tuple[Any, ...]]] = []
-        # Of modules that keep contexts for their children.
-        self.chains: list[Contexts] = []
-
-    def begin(self) -> None:
-        """Begin an outermost forward pass."""
-        self.number += 1
-        self.taken.clear()
-        self.chains.clear()
+        self.taken: list[tuple[Contexts, Any]] = []
 
     def put_back(self) -> None:
         """Undo what was taken since a gradient was accepted: it was refused, and the right one may follow."""
         while self.taken:
             contexts, context = self.taken.pop()
             contexts.stack.append(context)
-
-    def hand_out(self, module: Any) -> bool:
-        """Give the children of the last chain that holds a context for `module` theirs; whether there is one.
-
-        For those who go back through the children of a chain one by one.
-        """
-        for contexts in reversed(self.chains):
-            for position in reversed(range(len(contexts.stack))):
-                (calls,) = contexts.stack[position]
-                own = [
-                    each
-                    for child, context in calls or ()
-                    if context is not None
-                    for each in child.spread(context)
-                ]
-                if any(child is module for child, _ in own):
-                    del contexts.stack[position]
-                    for child, context in own:
-                        child.__dict__["_contexts"].push(context, self.number)
-                    return True
-        return False
 
 
 class _Local(threading.local):
@@ -112,6 +84,32 @@ def is_grad_enabled() -> bool:
     return thread.state.recording
 
 
+class Together:
+    """What one call of several layers has left, for them together; it lies on the stack of each of them.
+
+    Parameters
+    ----------
+    layers : list of int
+        Identities of the layers, in their order; one may come twice.
+    context : object
+        What was left.
+    spread : callable
+        Makes the contexts of all layers of it.
+    """
+
+    __slots__ = ("_layers", "_spread", "context")
+
+    def __init__(
+        self, layers: list[int], context: Any, spread: Callable[[Any], list[tuple[Any, ...]]]
+    ) -> None:
+        self._layers, self.context, self._spread = layers, context, spread
+
+    def of(self, layer: Any, earlier: int) -> tuple[Any, ...]:
+        """The context of a layer alone, for that call of it that has so many calls before it."""
+        positions = [position for position, own in enumerate(self._layers) if own == id(layer)]
+        return self._spread(self.context)[positions[earlier]]
+
+
 class Contexts:
     """The stack of what one module's forward calls left for its backward."""
 
@@ -119,10 +117,10 @@ class Contexts:
 
     def __init__(self) -> None:
         self.number = 0
-        self.stack: list[tuple[Any, ...]] = []
+        self.stack: list[Any] = []
         self.plans: dict[Any, Any] = {}  # see npnet.nn.row
 
-    def push(self, context: tuple[Any, ...], number: int, outermost: bool = False) -> None:
+    def push(self, context: Any, number: int, outermost: bool = False) -> None:
         """Keep a context of the outermost pass of that number; what an earlier pass has left is dropped."""
         if self.number != number or outermost:
             self.stack.clear()

@@ -106,6 +106,7 @@ class MaskedLayer(FormulaLayer):
         self.check(input)
         return self.noted(input, self.operands(input, mask))
 
+    @plain
     def operands(self, x: Array, mask: Array | None = None) -> tuple[Array, float] | None:
         """A drawn or given mask, and the probability; None where everything passes."""
         shape = self.mask_shape(x)

@@ -14,6 +14,7 @@ __all__ = ["Dropout1d", "Dropout2d", "FeatureMaskedLayer"]
 class FeatureMaskedLayer(MaskedLayer):
     """Base of the kinds that keep or drop whole channels: axis 1, or axis 0 without a batch."""
 
+    joins_rows = False
     axes: ClassVar[tuple[int, ...]] = ()  # numbers of axes that are accepted; empty for two or more
     takes: ClassVar[str]
 

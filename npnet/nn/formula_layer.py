@@ -18,48 +18,48 @@ from npnet.backend import Array
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 
-__all__ = ["Context", "FormulaLayer", "is_bare", "is_steady", "plain", "steady"]
+__all__ = ["FormulaLayer", "is_bare", "is_steady", "plain", "steady"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Context = tuple[tuple[int, ...], tuple[Any, ...], "tuple[Any, ...] | None"]
-"""Shape of the output, what was kept, and the operands."""
-
-_PLAIN: set[Callable[..., Any]] = set()
+_PLAIN: set[Any] = set()
+_STEADY: set[Any] = set()
 
 
-def plain(forward: F) -> F:
-    """Mark a ``forward`` that checks its input, asks for the operands, calls the formula, and that is all."""
-    _PLAIN.add(forward)
-    return forward
+def plain(method: F) -> F:
+    """Mark a method that a row may do without, or call with an array like the input in place of the input.
 
-
-_STEADY: set[Callable[..., Any]] = set()
+    A ``forward`` that checks its input, asks for the operands, calls the formula, and that is all; a
+    ``check`` or ``operands`` that looks at nothing but shape, dtype and device.
+    """
+    _PLAIN.add(method)
+    return method
 
 
 def steady(operands: F) -> F:
-    """Mark an ``operands`` that gives the same arrays and numbers until an attribute of the layer is set."""
+    """Mark plain ``operands`` that are the same arrays and numbers until an attribute of the layer is set."""
     _STEADY.add(operands)
-    return operands
+    return plain(operands)
 
 
-def is_steady(layer: Module) -> bool:
+def is_steady(layer: FormulaLayer) -> bool:
     """Whether the operands of a layer are the same until an attribute is set, or a parameter moves."""
-    return getattr(type(layer), "operands", None) in _STEADY
+    return type(layer).operands in _STEADY
 
 
 def is_bare(layer: Module) -> bool:
     """Whether calling the formulas of a layer is all that calling the layer would do.
 
-    Not so where a subclass, or somebody who watches the layer, has put a forward or backward of his own in
-    place.
+    Not so where a subclass, or somebody who watches the layer, has put a method of his own in place.
     """
-    kind = type(layer)
+    kind: Any = type(layer)
     return (
-        kind.forward in _PLAIN
-        and kind.backward is FormulaLayer.backward
-        and "forward" not in layer.__dict__
-        and "backward" not in layer.__dict__
+        isinstance(layer, FormulaLayer)
+        and kind.forward in _PLAIN
+        and kind.check in _PLAIN
+        and kind.operands in _PLAIN
+        and all(getattr(kind, name) is method for name, method in _OWN)
+        and layer.__dict__.keys().isdisjoint(_METHODS)
     )
 
 
@@ -78,6 +78,9 @@ class FormulaLayer(Module):
         returns the gradient by the input, or None unless `wanted` is True (else it is None).
     keeps : {"input", "output", "nothing"} or int
         What the derivative takes of the way forward; a number says how many arrays the formula keeps.
+    joins_rows : bool
+        Whether it may be run with its neighbours: if its operands have the input's shape, or that of the
+        last axis.  The formulas change nothing that they are given but the places, and what they count.
 
     Examples
     --------
@@ -95,7 +98,9 @@ class FormulaLayer(Module):
     formula: ClassVar[staticmethod[..., Any]]
     derivative: ClassVar[staticmethod[..., Any]]
     keeps: ClassVar[str | int] = "input"
+    joins_rows: ClassVar[bool] = True
 
+    @plain
     def check(self, x: Any) -> None:
         """Refuse an input that the layer does not take."""
         self.check_input(x)
@@ -120,28 +125,23 @@ class FormulaLayer(Module):
 
     def noted(self, x: Array, operands: tuple[Any, ...] | None) -> Array:
         """The formula's output, with what :meth:`backward` needs saved."""
-        output, context = self.compute(x, operands)
-        self.save(*context)
-        return output
-
-    def compute(self, x: Array, operands: tuple[Any, ...] | None) -> tuple[Array, Context]:
-        """The formula's output, and the context for :meth:`compute_grad`; nothing is checked or noted."""
         if operands is None:
-            return x, (x.shape, (), None)
+            self.save(x.shape, (), None)
+            return x
         result = self.formula(x, *operands)
         keeps = self.keeps
+        output: Array
         if isinstance(keeps, int):
-            return result[0], (result[0].shape, result[1:], operands)
-        kept = (x,) if keeps == "input" else (result,) if keeps == "output" else ()
-        return result, (result.shape, kept, operands)
+            output, kept = result[0], result[1:]
+        else:
+            output = result
+            kept = (x,) if keeps == "input" else (result,) if keeps == "output" else ()
+        self.save(output.shape, kept, operands)
+        return output
 
     def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
         """Call the derivative: add to the gradients of the parameters, and return the one by the input."""
-        return self.compute_grad(grad_output, self.saved(), input_grad)
-
-    def compute_grad(self, grad_output: Array, context: Context, input_grad: bool) -> Array | None:
-        """Go back through one call of the formula, given its context."""
-        shape, kept, operands = context
+        shape, kept, operands = self.saved()
         self.check_grad(grad_output, shape)
         if operands is None:
             return grad_output if input_grad else None
@@ -173,9 +173,16 @@ class FormulaLayer(Module):
             found.append(place)
         return tuple(found)
 
-    def spread(self, context: Context) -> list[tuple[FormulaLayer, Context]]:
-        """The layer and its context, as :meth:`npnet.nn.row.Row.spread` has several."""
-        return [(self, context)]
-
     def _learns(self) -> bool:
         return any(parameter is not None and parameter.requires_grad for parameter in self.learned())
+
+
+_OWN = [
+    (name, getattr(FormulaLayer, name))
+    for name in (*("__call__", "backward", "check_grad", "check_input", "noted", "places", "save", "saved"),)
+]
+"""Methods that a row does without; a layer that has another one in its place is called."""
+
+_METHODS = {name for name, _ in _OWN} | {
+    *("check", "derivative", "forward", "formula", "keeps", "learned", "operands"),
+}

@@ -11,7 +11,7 @@ from npnet.backend import Array, DTypeLike
 from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
 from npnet.nn import init
-from npnet.nn.formula_layer import FormulaLayer, steady
+from npnet.nn.formula_layer import FormulaLayer, plain, steady
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
@@ -157,6 +157,7 @@ class Linear(FormulaLayer):
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
             init.uniform_(self.bias, -bound, bound, generator=generator)
 
+    @plain
     def check(self, x: Array) -> None:
         """Refuse an input whose last axis is not ``in_features``."""
         self.check_input(x, like=self.weight.data)

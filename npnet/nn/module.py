@@ -6,13 +6,11 @@ layer that is called twice within one forward is gone back through twice, in rev
 ``self.check_grad`` refuses leaves the stacks as they were, those of the modules around too.  A module whose
 ``forward`` merely passes its input through its children keeps the list of those calls as its context,
 and goes back through them in reverse order: that is how ``Sequential`` works, and a subclass of yours.
-Where it has called a child's formulas rather than the child (:mod:`npnet.nn.formula_layer`), the child's
-context is in that list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,14 +26,14 @@ from npnet.errors import (
     ShapeError,
     StateError,
 )
-from npnet.nn.context import Changes, Contexts, thread
+from npnet.nn.context import Changes, Contexts, Together, thread
 from npnet.nn.parameter import Parameter
 
-__all__ = ["IncompatibleKeys", "Module"]
+__all__ = ["IncompatibleKeys", "Module", "back_through"]
 
 Self = TypeVar("Self", bound="Module")
-Call = tuple["Module", Any, Any, Any]
-"""A child, its one positional input (or _NOT_ONE), its output; and its context where it did not keep it."""
+Call = tuple[Any, Any, Any]
+"""A child, its one positional input (or _NOT_ONE), and its output."""
 
 _NOT_ONE = object()
 
@@ -112,7 +110,8 @@ class Module:
             return self.forward(*args, **kwargs)
         around = now.frame
         if around is None:
-            now.begin()
+            now.number += 1
+            now.taken.clear()
         calls: list[Call] = []
         chained = type(self).backward is Module.backward
         now.frame = calls if chained else ()
@@ -120,14 +119,11 @@ class Module:
             output = self.forward(*args, **kwargs)
             source = args[0] if len(args) == 1 and not kwargs else _NOT_ONE
             if chained:
-                chain = _chain(calls, source, output)
-                self.save(chain)
-                if chain is not None:
-                    now.chains.append(self._contexts)
+                self.save(_chain(calls, source, output))
         finally:
             now.frame = around
         if around.__class__ is list:
-            around.append((self, source, output, None))
+            around.append((self, source, output))
         return output
 
     def backward(self, grad_output: Any, *, input_grad: bool = True) -> Any:
@@ -160,17 +156,7 @@ class Module:
                 f"{name}.forward does more than pass its input through its children one after another, "
                 f"so {name} needs a backward of its own (see the example of npnet.nn.Module)"
             )
-        first = 0
-        if not input_grad:  # below the first child that learns nothing is left to do
-            first = next((i for i, (child, _) in enumerate(children) if child._learns()), len(children))
-        for i in range(len(children) - 1, first - 1, -1):
-            child, context = children[i]
-            wanted = input_grad or i > first
-            if context is None:
-                grad_output = child.backward(grad_output, input_grad=wanted)
-            else:
-                grad_output = child.compute_grad(grad_output, context, wanted)
-        return grad_output if input_grad else None
+        return back_through(children, grad_output, input_grad)
 
     def save(self, *context: Any) -> None:
         """Keep what this forward call's backward will need; nothing is kept under :class:`no_grad`.
@@ -191,13 +177,15 @@ class Module:
             If there is none, or it was taken already.
         """
         contexts = self._contexts
-        if not contexts.stack and not thread.state.hand_out(self):
+        if not contexts.stack:
             raise BackwardError(
                 f"{type(self).__name__}.backward has no forward pass to go back through: call the module "
                 "outside no_grad() first, and backward once for each call"
             )
         context = contexts.stack.pop()
         thread.state.taken.append((contexts, context))
+        if context.__class__ is Together:
+            return context.of(self, contexts.stack.count(context))
         return context
 
     def _learns(self) -> bool:
@@ -517,13 +505,23 @@ class Module:
         return "\n  ".join([f"{type(self).__name__}({self.extra_repr()}", *lines]) + "\n)"
 
 
-def _chain(calls: list[Call], source: Any, output: Any) -> tuple[tuple[Module, Any], ...] | None:
-    """The children and their contexts, if they form a chain from `source` to `output`; else None."""
-    for _, given, result, _ in calls:
+def _chain(calls: list[Call], source: Any, output: Any) -> tuple[Any, ...] | None:
+    """The children, if they form a chain from `source` to `output`; else None."""
+    for _, given, result in calls:
         if given is not source:
             return None
         source = result
-    return tuple([(child, context) for child, _, _, context in calls]) if source is output else None
+    return tuple([child for child, _, _ in calls]) if source is output else None
+
+
+def back_through(children: Sequence[Any], grad_output: Any, input_grad: bool) -> Any:
+    """Go back through a chain of children; see :meth:`Module.backward`."""
+    first = 0
+    if not input_grad:  # below the first child that learns nothing is left to do
+        first = next((i for i, child in enumerate(children) if child._learns()), len(children))
+    for i in range(len(children) - 1, first - 1, -1):
+        grad_output = children[i].backward(grad_output, input_grad=input_grad or i > first)
+    return grad_output if input_grad else None
 
 
 def _is_dtype(value: Any) -> bool:

@@ -13,7 +13,7 @@ from npnet import backend
 from npnet.backend import Array, DTypeLike
 from npnet.engine import elementwise, whole
 from npnet.errors import ArgumentError, ShapeError
-from npnet.nn.formula_layer import FormulaLayer, steady
+from npnet.nn.formula_layer import FormulaLayer, plain, steady
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.nn.sums import column_sums
@@ -336,6 +336,7 @@ class _BatchNorm(Tracking, FormulaLayer):
         """Scale and shift."""
         return self.weight, self.bias
 
+    @plain
     def check(self, x: Array) -> None:
         name = type(self).__name__
         like = self.running_mean if self.weight is None else self.weight.data

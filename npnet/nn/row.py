@@ -2,12 +2,14 @@
 
 :class:`~npnet.nn.Sequential` calls its children one after another the first time that it meets a shape.  From
 then on the formulas of neighbours are one function of the input and of all their operands, and their
-derivatives another one (:mod:`npnet.engine.chain`), which NumPy runs or an engine compiles.
+derivatives another one (:mod:`npnet.engine.chain`), which NumPy runs or an engine compiles.  Each layer still
+has its context, or its part in one, as if it had been called itself.
 """
 
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -15,11 +17,11 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.engine import choice
-from npnet.engine.chain import Link
+from npnet.engine.chain import Chain, Link
 from npnet.errors import NpnetError
-from npnet.nn.context import Changes
-from npnet.nn.formula_layer import Context, FormulaLayer, is_bare, is_steady
-from npnet.nn.module import Module
+from npnet.nn.context import Changes, Contexts, Together, thread
+from npnet.nn.formula_layer import FormulaLayer, is_bare, is_steady
+from npnet.nn.module import Module, back_through
 from npnet.nn.parameter import Arena, Parameter
 
 __all__ = ["Plan", "Row", "through"]
@@ -28,7 +30,7 @@ PLANS = 64
 """How many plans, each for inputs of one shape, a module keeps."""
 
 Operands = list[tuple[Any, ...] | None]
-
+"""Of each layer; None for one that passes its input through."""
 
 Version = tuple[int, int, int]
 
@@ -41,16 +43,18 @@ def version() -> Version:
 class _Active:
     """Those layers of a row that do not pass their input through, and what is looked up once of them."""
 
-    def __init__(self, layers: list[FormulaLayer], positions: list[int], chain: Any) -> None:
+    def __init__(self, layers: list[FormulaLayer], positions: list[int], chain: Chain) -> None:
         self.layers, self.positions, self.chain = layers, positions, chain
+        self.keeps_input = bool(layers) and layers[0].keeps == "input"
         self._places: tuple[tuple[Array | None, ...], ...] | None = None
         self._parameters: list[Parameter] = []
         self._version: Version | None = None
 
     def places(self, dtype: np.dtype[Any]) -> tuple[Any, list[tuple[Parameter, Array]] | None]:
         """The places of the gradients of each layer; and what is to be settled, None for all as they are."""
-        if self._version != version():
+        if self._version != (now := version()):
             self._look_up(dtype)
+            self._version = now
         if self._places is not None:
             for parameter in self._parameters:
                 if parameter.has_grad or not parameter.requires_grad:
@@ -79,11 +83,12 @@ class _Active:
             self._places = tuple(
                 [tuple([None if each is None else each.storage() for each in own]) for own in learned]
             )
-        self._version = version()
 
 
 class Row:
     """Neighbours of which each is two formulas, for inputs of one shape and dtype.
+
+    In the list of calls that a chain goes back through it stands for its layers.
 
     Parameters
     ----------
@@ -96,50 +101,59 @@ class Row:
         self._layers = layers
         self._likes = likes
         self._shape, self._dtype = likes[0].shape, likes[0].dtype
+        self._shapes = [like.shape for like in likes[1:]]
+        self._contexts = Contexts()
+        self._identities = list(map(id, layers))
         self._others = [i for i, layer in enumerate(layers) if not is_steady(layer)]
-        self._operands, self._shapes = self._looked_up()
-        self._version = version()
+        self._operands, self._kinds = self._looked_up()
+        self._all = [self._contexts, *(layer._contexts for layer in layers)]
         # By how many operands each layer has, which tells those apart that pass their input through.
         self._active: dict[tuple[int, ...], _Active] = {}
 
-    def call(self, x: Any, calls: list[Any] | None) -> Any:
-        """The output; the call is noted."""
+    def call(self, x: Any) -> Any:
+        """The output, with what each layer needs for its backward saved, and the call noted."""
         if type(x) is not np.ndarray or x.shape != self._shape or x.dtype != self._dtype:
-            return one_by_one(self._layers, x, calls)
-        if self._version != version():
-            self._operands, self._shapes = self._looked_up()
-            self._version = version()
+            return one_by_one(self._layers, x)
         operands = self._operands.copy()
         for i in self._others:
             operands[i] = self._layers[i].operands(self._likes[i])
         sizes = tuple([-1 if given is None else len(given) for given in operands])
         active = self._active.get(sizes) or self._activate(sizes)
         given = tuple([operands[i] for i in active.positions])
-        made = active.chain.forward(x, given)
+        made = active.chain.forward(x, given) if given else None
         if made is None:
-            return one_by_one(self._layers, x, calls, operands)
+            return one_by_one(self._layers, x, operands)
         output, kept = made
-        if calls is not None:
-            calls.append((self, x, output, (output.shape, active, x, kept, given)))
+        now = thread.state
+        if now.recording:
+            shapes = [*self._shapes, output.shape]
+            context = sizes, active.positions, active.keeps_input, shapes, x, kept, given
+            together, number = Together(self._identities, context, _spread), now.number
+            for contexts in self._all:
+                contexts.push(together, number)
+            if isinstance(now.frame, list):
+                now.frame.append((self, x, output))
         return output
 
     def _looked_up(self) -> tuple[Operands, list[Any]]:
-        """The operands of the steady layers, None for the others; and their shapes."""
+        """The operands of the steady layers, None for the others; and their shapes and dtypes."""
         operands = [
             None if i in self._others else layer.operands(like)
             for i, (layer, like) in enumerate(zip(self._layers, self._likes, strict=True))
         ]
-        shapes = [given and [getattr(each, "shape", None) for each in given] for given in operands]
-        return operands, shapes
+        kinds = [given and [_kind(each) for each in given] for given in operands]
+        return operands, kinds
 
     def lasts(self) -> bool:
-        """Whether the layers, now that attributes were set, take what they took, and have the same shapes."""
+        """Whether the layers, after some change, take what they took, with operands of the same kinds."""
         try:
             for layer, like in zip(self._layers, self._likes, strict=True):
                 layer.check(like)
         except NpnetError:
             return False
-        return self._shapes == self._looked_up()[1]
+        self._operands, kinds = self._looked_up()
+        self._all = [self._contexts, *(layer._contexts for layer in self._layers)]
+        return self._kinds == kinds
 
     def _activate(self, sizes: tuple[int, ...]) -> _Active:
         positions = [i for i, size in enumerate(sizes) if size >= 0]
@@ -152,124 +166,149 @@ class Row:
         active = self._active[sizes] = _Active(layers, positions, chain)
         return active
 
-    def compute_grad(self, grad_output: Array, context: Any, input_grad: bool) -> Array | None:
-        """Go back through one call, given its context."""
-        shape, active, x, kept, given = context
-        active.layers[-1].check_grad(grad_output, shape)
+    def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
+        """Go back through the last call, together if no layer was gone back through or called since."""
+        together = self._taken_together()
+        if together is None:
+            return back_through(self._layers, grad_output, input_grad)
+        sizes, _, _, shapes, x, kept, given = together.context
+        active = self._active[sizes]
+        active.layers[-1].check_grad(grad_output, shapes[-1])
         stop = None if input_grad else next(i for i, layer in enumerate(active.layers) if layer._learns())
         if grad_output.dtype == self._dtype:
             places, written = active.places(self._dtype)
             found = active.chain.backward(grad_output, x, kept, given, places, stop)
             if found is not None:
+                for contexts in self._all:
+                    contexts.stack.pop()
                 active.settle(written)
                 return found[0]
-        calls = self.spread(context)
-        first = 0 if stop is None else active.positions[stop]
-        for i in reversed(range(first, len(calls))):
-            layer, own_context = calls[i]
-            wanted = stop is None or i > first
-            grad_output = layer.compute_grad(grad_output, own_context, wanted)  # type: ignore[assignment]
-        return grad_output
+        self._contexts.stack.pop()
+        return back_through(self._layers, grad_output, input_grad)
 
-    def spread(self, context: Any) -> list[tuple[FormulaLayer, Context]]:
-        """The layers, and the context of each."""
-        shape, active, x, kept, given = context
-        shapes = [*(like.shape for like in self._likes[1:]), shape]
-        contexts: list[Context] = [(own_shape, (), None) for own_shape in shapes]
-        for i, own_kept, own_given in zip(active.positions, kept, given, strict=True):
-            contexts[i] = shapes[i], own_kept, own_given
-        if active.layers[0].keeps == "input":
-            i = active.positions[0]
-            contexts[i] = shapes[i], (x,), given[0]
-        return list(zip(self._layers, contexts, strict=True))
+    def _taken_together(self) -> Together | None:
+        """What the layers would take next, if they all have it of the last call of the row; else None."""
+        stack = self._contexts.stack
+        if not stack:
+            return None
+        together = stack[-1]
+        for contexts in self._all:
+            if not contexts.stack or contexts.stack[-1] is not together:
+                stack.pop()
+                return None
+        if len(set(self._identities)) < len(self._identities):  # a layer that comes twice has it twice
+            for contexts in self._all[1:]:
+                times = self._all.count(contexts)
+                if contexts.stack[-times:] != [together] * times:
+                    stack.pop()
+                    return None
+        return together
 
     def _learns(self) -> bool:
         return any(layer._learns() for layer in self._layers)
 
 
+def _spread(context: Any) -> list[tuple[Any, ...]]:
+    """The contexts of all layers of a row."""
+    _, positions, keeps_input, shapes, x, kept, given = context
+    contexts: list[tuple[Any, ...]] = [(shape, (), None) for shape in shapes]
+    for i, own_kept, own_given in zip(positions, kept, given, strict=True):
+        contexts[i] = shapes[i], own_kept, own_given
+    if keeps_input:
+        first = positions[0]
+        contexts[first] = shapes[first], (x,), given[0]
+    return contexts
+
+
+def _kind(operand: Any) -> Any:
+    return getattr(operand, "shape", None), getattr(operand, "dtype", None)
+
+
 class Plan:
     """Which layers of a chain are run as rows, for inputs of one shape and dtype."""
 
-    def __init__(self, layers: list[Module], likes: list[Array | None]) -> None:
+    def __init__(self, chain: Module, layers: list[Module], likes: list[Array | None]) -> None:
+        self._version = version()
+        self._chain = weakref.ref(chain)
         self._layers = layers
         self._bare = list(map(is_bare, layers))
-        self._version, self._engine = Changes.count, choice.changes
-        self._parts: list[Row | list[Module]] = []
+        self._rows: list[Row | None] = []
+        self._parts: list[list[Module]] = []
         kinds = zip(layers, likes, map(_joins, layers, likes), strict=True)
-        for together, group in itertools.groupby(kinds, lambda kind: kind[2]):
+        for joined, group in itertools.groupby(kinds, lambda kind: kind[2]):
             some: list[Any] = list(group)
             part = [layer for layer, _, _ in some]
-            self._parts.append(
-                Row(part, [like for _, like, _ in some]) if together and len(part) > 1 else part
-            )
+            self._parts.append(part)
+            self._rows.append(Row(part, [like for _, like, _ in some]) if joined and len(part) > 1 else None)
 
     def lasts(self, chain: Module) -> bool:
-        """Whether the children are the same, with ways and shapes as they were, and so is the engine."""
-        if self._engine != choice.changes:
+        """Whether the children are the same, with methods and operands as they were, and so is the engine."""
+        if self._chain() is not chain:
             return False
-        if self._version == Changes.count:  # no attribute of any module was set
+        now = version()
+        if self._version == now:
             return True
         layers = list(chain.children())
-        if self._layers != layers or self._bare != list(map(is_bare, layers)):
+        if self._version[2] != now[2] or self._layers != layers or self._bare != list(map(is_bare, layers)):
             return False
-        if not all(part.lasts() for part in self._parts if isinstance(part, Row)):
+        if not all(row.lasts() for row in self._rows if row is not None):
             return False
-        self._version = Changes.count
+        self._version = now
         return True
 
-    def run(self, x: Any, calls: list[Any] | None) -> Any:
-        """The output of all; the calls are noted."""
-        for part in self._parts:
-            x = one_by_one(part, x, calls) if isinstance(part, list) else part.call(x, calls)
+    def is_stale(self) -> bool:
+        """Whether a parameter has moved since, or the engine changed, and what is held here may go."""
+        return self._version[1:] != version()[1:]
+
+    def run(self, x: Any) -> Any:
+        """The output of all."""
+        for part, row in zip(self._parts, self._rows, strict=True):
+            x = one_by_one(part, x) if row is None else row.call(x)
         return x
 
 
 def _joins(layer: Any, like: Any) -> bool:
-    return (
-        like is not None and is_bare(layer) and choice.joins(layer.formula) and choice.joins(layer.derivative)
-    )
+    if like is None or not is_bare(layer) or not layer.joins_rows:
+        return False
+    return choice.joins(layer.formula) and choice.joins(layer.derivative)
 
 
-def through(chain: Module, x: Any, calls: list[Any] | None, plans: dict[Hashable, Plan]) -> Any:
+def through(chain: Module, x: Any, plans: dict[Hashable, Plan]) -> Any:
     """Pass an input through the children of a chain, rows of them as one.
 
     Parameters
     ----------
     chain : Module
     x : ndarray
-    calls : list, optional
-        Where to note what was called, as :mod:`npnet.nn.module` has it.
     plans : dict
         The plans that there are, to which one may be added.
     """
     if type(x) is not np.ndarray:
-        return one_by_one(list(chain.children()), x, calls)
-    key = x.shape, x.dtype.char
+        return one_by_one(list(chain.children()), x)
+    key = x.shape, x.dtype.str
     plan = plans.get(key)
     if plan is not None and plan.lasts(chain):
-        return plan.run(x, calls)
+        return plan.run(x)
+    for stale in [shape for shape, each in plans.items() if each.is_stale()]:
+        del plans[stale]
     layers = list(chain.children())
     likes: list[Array | None] = []
-    output = one_by_one(layers, x, calls, likes=likes)
+    output = one_by_one(layers, x, likes=likes)
     if len(plans) >= PLANS:
-        plans.clear()
-    plans[key] = Plan(layers, likes)
+        del plans[next(iter(plans))]
+    plans[key] = Plan(chain, layers, likes)
     return output
 
 
 def one_by_one(
-    layers: Sequence[Any],
-    x: Any,
-    calls: list[Any] | None,
-    operands: Operands | None = None,
-    likes: list[Array | None] | None = None,
+    layers: Sequence[Any], x: Any, operands: Operands | None = None, likes: list[Array | None] | None = None
 ) -> Any:
-    """Pass an input through layers; of a layer that is two formulas, the formula alone is called.
+    """Call layers one after another.
 
     Parameters
     ----------
-    layers, x, calls
-        As for :func:`through`.
+    layers : sequence of Module
+    x : ndarray
     operands : list of tuple, optional
         Of each layer, where they were asked for already.
     likes : list, optional
@@ -277,15 +316,15 @@ def one_by_one(
     """
     for i, layer in enumerate(layers):
         if likes is not None:
-            likes.append(
-                np.broadcast_to(np.zeros_like(x, shape=()), x.shape) if type(x) is np.ndarray else None
-            )
-        if is_bare(layer):
-            layer.check(x)
-            output, context = layer.compute(x, layer.operands(x) if operands is None else operands[i])
-            if calls is not None:
-                calls.append((layer, x, output, context))
+            plain = type(x) is np.ndarray
+            likes.append(np.broadcast_to(np.zeros_like(x, shape=()), x.shape) if plain else None)
+        if operands is None:
+            x = layer(x)
         else:
-            output = layer(x)
-        x = output
+            layer.check(x)
+            output = layer.noted(x, operands[i])
+            now = thread.state
+            if now.recording and isinstance(now.frame, list):
+                now.frame.append((layer, x, output))
+            x = output
     return x
