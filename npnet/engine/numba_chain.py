@@ -22,7 +22,7 @@ __all__ = ["HOT", "CompiledChain", "chain_of"]
 
 logger = logging.getLogger("npnet")
 
-HOT = 1000
+HOT = 10_000
 """How often a row is called formula by formula before it is compiled, which takes some seconds."""
 
 
