@@ -188,7 +188,7 @@ MISTAKES: list[Mistake] = [
         ROW,
         "            if not contexts.stack or contexts.stack[-1] is not together:\n",
         "            if False:\n",
-        f"{CHAINS}::test_a_chain_is_gone_back_through_once",
+        f"{CHAINS}::test_a_chain_is_gone_back_through_once[3]",
     ),
     Mistake(
         "a layer that comes twice is not looked at twice",

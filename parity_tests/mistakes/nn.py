@@ -319,7 +319,7 @@ MISTAKES: list[Mistake] = [
         "npnet/nn/formula_layer.py",
         "        and all(getattr(kind, name) is method for name, method in _OWN)\n",
         "",
-        f"{CHAINS}::test_a_subclass_with_a_backward_of_its_own_is_called",
+        f"{CHAINS}::test_a_subclass_with_a_backward_of_its_own_is_called[3]",
     ),
     Mistake(
         "gradients that were dropped are added to",

@@ -52,23 +52,24 @@ def test_children_may_be_gone_back_through_one_by_one(make):
         np.testing.assert_array_equal(gradient, whole[name])
 
 
-def test_a_chain_is_gone_back_through_once():
-    model, (x, g) = network(), batch()
-    model(x)
-    model[-1].backward(g)
-    with pytest.raises(BackwardError, match=r"Linear\.backward has no forward pass"):
-        model.backward(g)
-    model(x)
-    model.backward(g)
-    with pytest.raises(BackwardError, match=r"Linear\.backward has no forward pass"):
-        model[-1].backward(g)
-
-
 def passed(times, model, x):
     """Call a model so often: the first call of a shape is layer by layer, the others are rows."""
     for _ in range(times):
         output = model(x)
     return output
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_chain_is_gone_back_through_once(times):
+    model, (x, g) = network(), batch()
+    passed(times, model, x)
+    model[-1].backward(g)
+    with pytest.raises(BackwardError, match=r"Linear\.backward has no forward pass"):
+        model.backward(g)
+    passed(times, model, x)
+    model.backward(g)
+    with pytest.raises(BackwardError, match=r"Linear\.backward has no forward pass"):
+        model[-1].backward(g)
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -330,21 +331,22 @@ def test_a_forward_that_was_put_into_a_layer_is_called():
     assert seen == [(6, 5), (6, 5)]
 
 
-def test_a_subclass_with_a_backward_of_its_own_is_called():
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_subclass_with_a_backward_of_its_own_is_called(times):
     class Straight(nn.ReLU):
         def backward(self, grad_output, *, input_grad=True):
             self.saved()
             return grad_output
 
-    model = nn.Sequential(Straight(), nn.ReLU())
-    model(np.array([[-1.0, 2.0]]))
-    np.testing.assert_array_equal(model.backward(np.array([[3.0, 4.0]])), [[0.0, 4.0]])
-    model = nn.Sequential(nn.ReLU(), Straight())
-    model(np.array([[-1.0, 2.0]]))
-    np.testing.assert_array_equal(model.backward(np.array([[3.0, 4.0]])), [[0.0, 4.0]])
-    model = nn.Sequential(Straight())
-    model(np.array([[-1.0, 2.0]]))
-    np.testing.assert_array_equal(model.backward(np.array([[3.0, 4.0]])), [[3.0, 4.0]])
+    x, g = np.array([[-1.0, 2.0]]), np.array([[3.0, 4.0]])
+    for layers, expected in (
+        ((Straight(), nn.ReLU()), [[0.0, 4.0]]),
+        ((nn.ReLU(), Straight()), [[0.0, 4.0]]),
+        ((Straight(), Straight()), [[3.0, 4.0]]),
+    ):
+        model = nn.Sequential(*layers)
+        passed(times, model, x)
+        np.testing.assert_array_equal(model.backward(g), expected)
 
 
 def test_a_chain_that_does_more_says_so():
