@@ -248,8 +248,12 @@ def _share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
 
 
 @overload(rows_of, jit_options=OPTIONS, strict=False)
+def _rows_of(x: Any) -> Any:
+    return (lambda x: x) if _is_matrix(x) and x.layout != "A" else None  # which a product would copy
+
+
 @overload(flat_images, jit_options=OPTIONS, strict=False)
-def _itself(x: Any) -> Any:
+def _flat_images(x: Any) -> Any:
     return (lambda x: x) if _is_matrix(x) else None
 
 
