@@ -38,10 +38,15 @@ class CompiledChain(Chain):
         """As :meth:`Chain.forward`; None until the row is hot, and where no loop takes its operands."""
         if self._refused or not (x.flags.c_contiguous and x.flags.writeable):  # else compiled for each layout
             return None
+        found: tuple[Any, tuple[Any, ...]] | None = self._unless_refused(
+            lambda: super(CompiledChain, self).forward(x, operands) if self._is_hot() else None
+        )
+        return found
+
+    def _unless_refused(self, run: Callable[[], Any]) -> Any:
+        """What a function returns; None, from now on, if there is no loop for it."""
         try:
-            if "forth" not in self.ways and not self._is_hot():
-                return None
-            return super().forward(x, operands)
+            return run()
         except ShapeMismatch:
             return None
         except (NumbaError, NotScalar):
@@ -49,7 +54,9 @@ class CompiledChain(Chain):
             return None
 
     def _is_hot(self) -> bool:
-        """Count a call, and say whether to compile."""
+        """Whether there is machine code, or it is time to make it; counts the calls until then."""
+        if "forth" in self.ways:
+            return True
         self._calls += 1
         if self._calls > HOT:
             return True
@@ -58,25 +65,14 @@ class CompiledChain(Chain):
         names = self.names("formula")
         return numba_engine.is_kept("formula", self._text("formula", lines_forth(self.links, names)))
 
-    def backward(
-        self,
-        g: Any,
-        x: Any,
-        kept: tuple[Any, ...],
-        operands: tuple[Any, ...],
-        places: tuple[Any, ...],
-        stop: int | None,
-    ) -> tuple[Any, ...] | None:
+    def backward(self, g: Any, *others: Any, **named: Any) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
         if self._refused or not (g.flags.forc and g.flags.writeable):
             return None
-        try:
-            return super().backward(g, x, kept, operands, places, stop)
-        except ShapeMismatch:
-            return None
-        except (NumbaError, NotScalar):
-            self._refused = True
-            return None
+        found: tuple[Any, ...] | None = self._unless_refused(
+            lambda: super(CompiledChain, self).backward(g, *others, **named)
+        )
+        return found
 
     def names(self, which: str) -> list[str]:
         """The formulas' own names."""

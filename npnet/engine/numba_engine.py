@@ -33,7 +33,7 @@ from npnet.engine.formula import Formula
 from npnet.engine.numba_overloads import MATRICES, OPTIONS, ShapeMismatch, element, operand, put
 from npnet.engine.scalar import NotScalar, ScalarText, bare_definition, scalar_text
 
-__all__ = ["formula_runner", "rule_runner", "takes"]
+__all__ = ["compiled", "formula_runner", "is_kept", "rule_runner", "takes", "texts"]
 
 logger = logging.getLogger("npnet")
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 from npnet.errors import DtypeError
 from npnet.nn.context import thread
 from npnet.nn.module import Module
-from npnet.nn.row import through
+from npnet.nn.row import one_by_one, through
 
 __all__ = ["ModuleList", "Sequential"]
 
@@ -112,12 +112,10 @@ class Sequential(_Indexed):
         return type(self)(modules)
 
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
-        """Pass the input through the chain; of a layer that is two formulas, the formula alone is called."""
+        """Pass the input through the chain; neighbours that are two formulas each are run as one."""
         now = thread.state
         if now.recording and now.frame is None:  # called past __call__: each child is a pass of its own
-            for layer in self.children():
-                input = layer(input)  # noqa: A001
-            return input
+            return one_by_one(list(self.children()), input)
         return through(self, input, self._contexts.plans)
 
 

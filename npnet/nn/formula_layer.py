@@ -3,8 +3,8 @@
 What such a layer is can be said without a forward and a backward of its own, in four words: `formula`,
 `derivative`, what they take beside the input (:meth:`FormulaLayer.operands`), and what the derivative needs
 of the way forward (`keeps`).  The checks and the books are kept here, once.  And whoever has the four words
-can do without the books: :class:`~npnet.nn.Sequential` calls the formulas of its children one after another,
-and an engine compiles such a row of formulas as one.
+can do without the books: :class:`~npnet.nn.Sequential` runs a row of formulas as one (:mod:`npnet.nn.row`),
+and an engine compiles it.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class FormulaLayer(Module):
 
 _OWN = [
     (name, getattr(FormulaLayer, name))
-    for name in (*("__call__", "backward", "check_grad", "check_input", "noted", "places", "save", "saved"),)
+    for name in ("__call__", "backward", "check_grad", "check_input", "noted", "places", "save", "saved")
 ]
 """Methods that a row does without; a layer that has another one in its place is called."""
 

@@ -338,6 +338,7 @@ class _BatchNorm(Tracking, FormulaLayer):
 
     @plain
     def check(self, x: Array) -> None:
+        """Refuse another shape, and in training one value a channel, which has no variance."""
         name = type(self).__name__
         like = self.running_mean if self.weight is None else self.weight.data
         self.check_input(x, self.shapes, like=like)

@@ -160,17 +160,13 @@ class Parameter:
         """
         if not self.requires_grad:
             return
-        place = self.storage() if self._gradient is None else self._gradient
-        if self.has_grad:
-            np.add(place, function(*operands), out=place)
-            return
-        for operand in operands:
-            if getattr(operand, "dtype", place.dtype) != place.dtype:  # which not every out= takes
-                np.copyto(place, function(*operands), casting="same_kind")
-                break
+        storage = self.storage()
+        kinds = [getattr(operand, "dtype", storage.dtype) for operand in operands]
+        if self.has_grad or any(kind != storage.dtype for kind in kinds):  # which not every out= takes
+            self.settle(function(*operands))
         else:
-            function(*operands, out=place)
-        self.has_grad = True
+            function(*operands, out=storage)
+            self.has_grad = True
 
     def place(self, dtype: np.dtype[Any]) -> Array | None:
         """Where to write a gradient of a dtype: into place, or into an array that :meth:`settle` will add.
@@ -185,7 +181,7 @@ class Parameter:
         return storage
 
     def settle(self, place: Array) -> None:
-        """Take for a gradient, or add to the one that is there, what was written into :meth:`place`."""
+        """Take an array for the gradient, or add it to the one that is there; it may be :meth:`place`."""
         if self.has_grad:
             storage = self.storage()
             np.add(storage, place, out=storage)

@@ -24,7 +24,7 @@ from npnet.nn.formula_layer import FormulaLayer, is_bare, is_steady
 from npnet.nn.module import Module, back_through
 from npnet.nn.parameter import Arena, Parameter
 
-__all__ = ["Plan", "Row", "through"]
+__all__ = ["Plan", "Row", "one_by_one", "through"]
 
 PLANS = 64
 """How many plans, each for inputs of one shape, a module keeps."""
@@ -104,9 +104,9 @@ class Row:
         self._shapes = [like.shape for like in likes[1:]]
         self._contexts = Contexts()
         self._identities = list(map(id, layers))
+        self._repeated = len(set(self._identities)) < len(layers)
         self._others = [i for i, layer in enumerate(layers) if not is_steady(layer)]
-        self._operands, self._kinds = self._looked_up()
-        self._all = [self._contexts, *(layer._contexts for layer in layers)]
+        self._kinds = self._look_up()
         # By how many operands each layer has, which tells those apart that pass their input through.
         self._active: dict[tuple[int, ...], _Active] = {}
 
@@ -135,14 +135,14 @@ class Row:
                 now.frame.append((self, x, output))
         return output
 
-    def _looked_up(self) -> tuple[Operands, list[Any]]:
-        """The operands of the steady layers, None for the others; and their shapes and dtypes."""
-        operands = [
+    def _look_up(self) -> list[Any]:
+        """Look up the contexts, and the operands of the steady layers; what kinds of operands these are."""
+        self._all = [self._contexts, *(layer._contexts for layer in self._layers)]
+        self._operands: Operands = [
             None if i in self._others else layer.operands(like)
             for i, (layer, like) in enumerate(zip(self._layers, self._likes, strict=True))
         ]
-        kinds = [given and [_kind(each) for each in given] for given in operands]
-        return operands, kinds
+        return [given and [_kind(each) for each in given] for given in self._operands]
 
     def lasts(self) -> bool:
         """Whether the layers, after some change, take what they took, with operands of the same kinds."""
@@ -151,9 +151,7 @@ class Row:
                 layer.check(like)
         except NpnetError:
             return False
-        self._operands, kinds = self._looked_up()
-        self._all = [self._contexts, *(layer._contexts for layer in self._layers)]
-        return self._kinds == kinds
+        return self._kinds == self._look_up()
 
     def _activate(self, sizes: tuple[int, ...]) -> _Active:
         positions = [i for i, size in enumerate(sizes) if size >= 0]
@@ -196,7 +194,7 @@ class Row:
             if not contexts.stack or contexts.stack[-1] is not together:
                 stack.pop()
                 return None
-        if len(set(self._identities)) < len(self._identities):  # a layer that comes twice has it twice
+        if self._repeated:  # a layer that comes twice has it twice
             for contexts in self._all[1:]:
                 times = self._all.count(contexts)
                 if contexts.stack[-times:] != [together] * times:

@@ -164,7 +164,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "other shapes are not noticed",
         ROW,
-        "return self._kinds == kinds",
+        "return self._kinds == self._look_up()",
         "return True",
         f"{ROWS}::test_a_layer_may_be_pruned_in_place",
     ),
