@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["busy", "describe"]
 
-LIBRARIES = ("numpy", "scipy", "numba", "torch", "jax", "optax", "scikit-learn", "cupy-cuda12x")
+LIBRARIES = ("numpy", "scipy", "numba", "torch", "jax", "optax", "scikit-learn")
 QUIET = 5.0
 """Percent of the processors' time that others may use before the machine counts as busy."""
 
@@ -35,12 +35,17 @@ def describe(device: str) -> dict[str, str]:
     }
     if device == "cuda":
         found["GPU"] = _gpu()
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, *_distributions_of("cupy")):
         try:
             found[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _distributions_of(module: str) -> list[str]:
+    """Who brings a module: CuPy comes as one of ``cupy-cuda12x``, ``cupy-cuda13x`` and others."""
+    return sorted(set(importlib.metadata.packages_distributions().get(module, ())))
 
 
 def _processor() -> str:
