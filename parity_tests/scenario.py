@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from parity_tests.libraries import Npnet, Torch
 from parity_tests.registry import OPTIMIZERS
 from parity_tests.registry.specification import seeds
+from parity_tests.registry.this_torch import takes_late_groups
 
 __all__ = ["Group", "Scenario", "Step", "make", "scenarios", "seen", "set_gradients", "walk"]
 
@@ -70,7 +71,7 @@ def scenarios(draw: st.DrawFn, name: str, dtypes: tuple[str, ...] = ("float64",)
         tuple(draw(st.lists(steps, min_size=5, max_size=8))),
         draw(seeds),
         tuple(draw(st.sampled_from(dtypes)) for _ in range(count)),
-        len(groups) > 1 and draw(st.booleans()),
+        len(groups) > 1 and takes_late_groups(name) and draw(st.booleans()),
     )
 
 

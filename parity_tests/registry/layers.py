@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from npnet.errors import UnsupportedError
 from parity_tests.registry.specification import VALUES, Case, ModuleSpecification, Refusal, arrays, seeds
+from parity_tests.registry.this_torch import known_arguments
 
 __all__ = ["LAYERS"]
 
@@ -53,7 +54,7 @@ def batch_norm(draw: st.DrawFn, axes: int = 1) -> Case:
         "momentum": draw(st.sampled_from([0.1, None, 0.5, 0.0, 1.0])),
         "affine": draw(st.booleans()),
         "track_running_stats": draw(st.booleans()),
-        "bias": draw(st.booleans()),
+        **draw(known_arguments(f"BatchNorm{axes}d", bias=st.booleans())),
     }
     # Two values a channel are, but for eps, always normalised to -1 and 1: with a small eps the true gradient
     # vanishes and only rounding is left to compare.

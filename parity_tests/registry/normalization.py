@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from parity_tests.registry.layers import BETWEEN, X, large, shapes
 from parity_tests.registry.specification import Case, ModuleSpecification, Refusal, arrays, seeds
+from parity_tests.registry.this_torch import known_arguments
 
 __all__ = ["NORMALIZATIONS"]
 
@@ -51,7 +52,7 @@ def groups(draw: st.DrawFn) -> Case:
     positions = draw(shapes(0, 2))
     within += math.prod((within, *positions)) == 1  # of one value the true gradient is zero
     arguments = {"num_groups": count, "num_channels": count * within, "affine": draw(st.booleans())}
-    arguments["bias"] = draw(st.booleans())
+    arguments |= draw(known_arguments("GroupNorm", bias=st.booleans()))
     arguments["eps"], kinds = epsilon(draw, within * math.prod(positions))
     batches = tuple((draw(arrays((n, count * within, *positions), kinds)),) for n in leading)
     return Case(arguments, batches, draw(seeds), draw(BETWEEN))
@@ -67,7 +68,7 @@ def instances(draw: st.DrawFn, axes: int) -> Case:
         "momentum": draw(st.sampled_from([0.1, None, 0.5, 1.0])),
         "affine": draw(st.booleans()),
         "track_running_stats": draw(st.booleans()),
-        "bias": draw(st.booleans()),
+        **draw(known_arguments(f"InstanceNorm{axes}d", bias=st.booleans())),
     }
     arguments["eps"], kinds = epsilon(draw, math.prod(positions))
     leading = [() if draw(st.integers(0, 3)) == 0 else (draw(few),) for _ in range(3)]
