@@ -9,8 +9,8 @@ share is moved at the same moments as in PyTorch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,11 +26,15 @@ __all__ = [
     "WeightedRandomSampler",
 ]
 
-Indices = range | Array
+Indices: TypeAlias = range | Array
 """Indices of consecutive samples, or of any."""
 
 _CHUNK = 32
 """Samples with replacement are drawn so many at a time, as in PyTorch: the draws of a pass depend on it."""
+
+
+def _as_they_are(indices: Indices) -> Indices:
+    return indices
 
 
 class SequentialSampler:
@@ -271,15 +275,17 @@ class BatchSampler:
         for batch in self.batches():
             yield list(map(int, batch))
 
-    def batches(self) -> Iterator[Indices]:
-        """The same batches as ranges and arrays."""
+    def batches(self, send: Callable[[Indices], Indices] = _as_they_are) -> Iterator[Indices]:
+        """The same batches as ranges and arrays; `send` brings the indices of many batches where they go."""
         chunks = self._chunks()
         held: Indices = range(0)
         size = self.batch_size
         while True:
             whole = len(held) - len(held) % size
-            for start in range(0, whole, size):
-                yield held[start : start + size]
+            if whole:
+                sent = send(held[:whole])
+                for start in range(0, whole, size):
+                    yield sent[start : start + size]
             held = held[whole:]
             pieces, count = [held], len(held)
             while count < size and (chunk := next(chunks, None)) is not None:
@@ -290,7 +296,7 @@ class BatchSampler:
             pieces = [piece for piece in pieces if len(piece) > 0]
             held = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         if len(held) > 0 and not self.drop_last:
-            yield held
+            yield send(held)
 
     def _chunks(self) -> Iterator[Indices]:
         sampler = self.sampler

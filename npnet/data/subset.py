@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
+from npnet.data.sampler import BatchSampler
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.random import resolve
 
@@ -77,9 +78,28 @@ class TensorDataset:
         indices = _indices(index)
         if self._on_host:
             return tuple([tensor.take(indices, axis=0) for tensor in self.tensors])
+        return self._gathered(self._sent(indices))
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Array, ...]]:
+        """The batches of a sampler; to a device it sends the indices of many at a time."""
+        if self._on_host:
+            return map(self.__getitem__, sampler.batches())
+        return (
+            self[indices] if isinstance(indices, range) else self._gathered(indices)
+            for indices in sampler.batches(self._sent)
+        )
+
+    def _sent(self, indices: Any) -> Any:
+        """Indices, if they are no range, where the first array lies."""
+        if isinstance(indices, range):
+            return indices
         _check_range(indices, len(self))  # a device wraps what NumPy refuses
+        return backend.to_device(indices, self._devices[0])
+
+    def _gathered(self, indices: Array) -> tuple[Array, ...]:
+        places = {device: backend.to_device(indices, device) for device in set(self._devices)}
         return tuple(
-            np.take(tensor, backend.to_device(indices, device), axis=0)
+            np.take(tensor, places[device], axis=0)
             for tensor, device in zip(self.tensors, self._devices, strict=True)
         )
 
