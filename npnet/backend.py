@@ -33,7 +33,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.engine.choice import ENGINES, engine, fuse_for, set_engine
+from npnet.engine.choice import ENGINES, engine, fuse_for, recorded_bytes, set_engine
 from npnet.errors import DeviceError, DtypeError
 from npnet.malloc import keep_memory
 
@@ -50,6 +50,7 @@ __all__ = [
     "engine",
     "floating_dtype",
     "is_array",
+    "is_plain",
     "keep_memory",
     "memory_info",
     "ndimage",
@@ -183,7 +184,8 @@ def _load_cupy() -> Device:
         raise DeviceError("device 'cuda' was asked for, but CuPy sees no GPU; use 'cpu'")
 
     def memory() -> tuple[int, int]:
-        return int(cupy.get_default_memory_pool().used_bytes()), int(cupy.cuda.runtime.memGetInfo()[0])
+        used = int(cupy.get_default_memory_pool().used_bytes()) + recorded_bytes()
+        return used, int(cupy.cuda.runtime.memGetInfo()[0])
 
     def uniform_source(seed: int) -> Callable[[tuple[int, ...]], Array]:
         generator = cupy.random.default_rng(seed)
@@ -239,6 +241,17 @@ def is_array(value: object) -> bool:
     if isinstance(value, (np.ndarray, np.generic)):
         return True
     return any(isinstance(value, device.array_type) for device in _foreign_devices())
+
+
+def is_plain(value: object) -> bool:
+    """Whether `value` is an array of some registered device, and none of a subclass's.
+
+    Examples
+    --------
+    >>> is_plain(np.ones(2)), is_plain(np.ma.ones(2)), is_plain([1.0, 1.0])
+    (True, False, False)
+    """
+    return type(value) is np.ndarray or any(type(value) is device.array_type for device in _foreign_devices())
 
 
 def _foreign_devices() -> list[Device]:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from npnet.engine.choice import ENGINES, engine, set_engine
-from npnet.engine.formula import elementwise, whole
+from npnet.engine.formula import elementwise, recorded, whole
 
-__all__ = ["ENGINES", "elementwise", "engine", "set_engine", "whole"]
+__all__ = ["ENGINES", "elementwise", "engine", "recorded", "set_engine", "whole"]

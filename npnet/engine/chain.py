@@ -22,6 +22,8 @@ class Link(NamedTuple):
     keeps : str or int
     operands, places : int
         How many operands both take, and how many places for gradients the derivative takes.
+    steady : bool
+        Whether the operands are the same arrays and numbers call after call.
     """
 
     formula: Callable[..., Any]
@@ -29,6 +31,7 @@ class Link(NamedTuple):
     keeps: str | int
     operands: int
     places: int
+    steady: bool = True
 
 
 class Chain:
@@ -48,11 +51,15 @@ class Chain:
 
         The first input is not among what is kept.
         """
+        found: tuple[Any, tuple[Any, ...]] = self.way_forth()(x, operands)
+        return found
+
+    def way_forth(self) -> Callable[..., Any]:
+        """``entry(x, operands)``."""
         if "forth" not in self.ways:
             names = self.names("formula")
             self.ways["forth"] = self.function("formula", names, lines_forth(self.links, names))
-        found: tuple[Any, tuple[Any, ...]] = self.ways["forth"](x, operands)
-        return found
+        return self.ways["forth"]
 
     def backward(
         self,
@@ -75,10 +82,14 @@ class Chain:
             The first link that learns, to go back no further, and give None for the gradient by the input;
             or None, to go back all the way.
         """
+        return (self.way_back(stop)(g, x, kept, operands, places),)
+
+    def way_back(self, stop: int | None) -> Callable[..., Any]:
+        """``entry(g, x, kept, operands, places)``."""
         if stop not in self.ways:
             names = self.names("derivative")
             self.ways[stop] = self.function("derivative", names, lines_back(self.links, names, stop))
-        return (self.ways[stop](g, x, kept, operands, places),)
+        return self.ways[stop]
 
     def names(self, which: str) -> list[str]:
         """Under which names a text calls the formulas, or the derivatives."""
@@ -88,12 +99,16 @@ class Chain:
         """The function ``entry`` of a text."""
         namespace: dict[str, Any] = {}
         for name, link in zip(names, self.links, strict=True):
-            function = getattr(link, which)
-            formula = getattr(function, "formula", None)
-            namespace[name] = function if formula is None else formula.run
+            namespace[name] = self.runner(getattr(link, which))
         exec("\n".join(lines), namespace)
         entry: Callable[..., Any] = namespace["entry"]
         return entry
+
+    def runner(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """What runs a formula or a derivative."""
+        formula = getattr(function, "formula", None)
+        run: Callable[..., Any] = function if formula is None else formula.run
+        return run
 
 
 def lines_forth(links: tuple[Link, ...], names: list[str]) -> list[str]:

@@ -24,6 +24,7 @@ __all__ = [
     "engine",
     "fuse_for",
     "joins",
+    "recorded_bytes",
     "rule_runner",
     "set_engine",
 ]
@@ -38,6 +39,7 @@ changes = 0
 
 _numba: ModuleType | None = None  # npnet.engine.numba_engine while it is chosen
 _fusion: Any = None  # npnet.engine.fusion.Fusion once CuPy is there
+_graphs: Any = None  # npnet.engine.graph.Graphs once CuPy is there
 _pending = os.environ.get(VARIABLE) or None  # asked for by the environment, and not looked at yet
 
 
@@ -110,12 +112,14 @@ def adopt(formula: Formula) -> None:
     if _pending is not None:
         formula.run = _first_call(formula)
         return
-    if _numba is not None:
+    if _numba is not None and formula.kind != "recorded":
         formula.run = _numba.formula_runner(formula)
     else:
         formula.run = formula.function
-    if _fusion is not None and formula.is_elementwise:
+    if _fusion is not None and formula.kind == "elementwise":
         formula.run = _fusion.formula_runner(formula.function, formula.run)
+    if _graphs is not None and formula.kind == "recorded":
+        formula.run = _graphs.formula_runner(formula.function, formula.run)
 
 
 def _first_call(formula: Formula) -> Callable[..., Any]:
@@ -144,9 +148,14 @@ def rule_runner(
     return None
 
 
-def chain_of(links: tuple[Link, ...], kind: Hashable) -> Chain:
-    """What runs a row of formulas as one, for inputs of one kind; until an engine is chosen anew."""
-    if engine() == "numba":
+def chain_of(links: tuple[Link, ...], kind: Hashable, like: Any) -> Chain:
+    """What runs a row of formulas as one, for inputs of one kind; until an engine is chosen anew.
+
+    `like` is an array of the kind; where it lies decides.
+    """
+    if _graphs is not None and _graphs.takes(like):
+        return cast("Chain", _graphs.chain(links))
+    if engine() == "numba" and _numba is not None and _numba.takes(like):
         from npnet.engine import numba_chain
 
         return numba_chain.chain_of(links, kind)
@@ -163,11 +172,17 @@ def joins(function: Callable[..., Any]) -> bool:
     return engine() == "numpy" or hasattr(function, "formula")
 
 
-def fuse_for(cupy: ModuleType) -> None:
-    """Make single kernels of formulas and rules for CuPy's arrays; called when CuPy is first used."""
-    global _fusion, changes
-    from npnet.engine.fusion import Fusion
+def recorded_bytes() -> int:
+    """Device memory that is kept for what was recorded."""
+    return 0 if _graphs is None else int(_graphs.recorder.used_bytes())
 
-    _fusion, changes = Fusion(cupy), changes + 1
+
+def fuse_for(cupy: ModuleType) -> None:
+    """Make kernels of formulas and rules, and graphs of rows, for CuPy's arrays, when it is first used."""
+    global _fusion, _graphs, changes
+    from npnet.engine.fusion import Fusion
+    from npnet.engine.graph import Graphs, Recorder
+
+    _fusion, _graphs, changes = Fusion(cupy), Graphs(Recorder(cupy)), changes + 1
     for formula in tuple(formulas):
         adopt(formula)

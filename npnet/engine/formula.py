@@ -1,7 +1,7 @@
 """Formulas that an engine may run: functions of arrays, under their own names.
 
-``@elementwise`` and ``@whole`` leave a function what it is, a few lines of NumPy.  Called, it runs as it
-stands, or as the engine that was chosen makes of the very same text (:mod:`npnet.engine.choice`).
+``@elementwise``, ``@whole`` and ``@recorded`` leave a function what it is, a few lines of NumPy.  Called, it
+runs as it stands, or as the engine that was chosen makes of the very same text (:mod:`npnet.engine.choice`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
-__all__ = ["Formula", "elementwise", "formulas", "whole"]
+__all__ = ["Formula", "elementwise", "formulas", "recorded", "whole"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,9 +23,10 @@ class Formula:
     ----------
     function : callable
         Of arrays and numbers.  The first argument is an array.
-    is_elementwise : bool
-        Whether the other arguments have the shape of the first one, or that of its last axis, or are numbers;
-        and it returns one array of that shape, or a tuple of them, and changes none of its arguments.
+    kind : {"elementwise", "whole", "recorded"}
+        Elementwise: the other arguments have the shape of the first one, or that of its last axis, or are
+        numbers; and it returns one array of that shape, or a tuple of them, and changes none of its
+        arguments.  For the others see :func:`whole` and :func:`recorded`.
 
     Attributes
     ----------
@@ -33,12 +34,19 @@ class Formula:
         What a call runs.
     """
 
-    __slots__ = ("__weakref__", "function", "is_elementwise", "run")
+    __slots__ = ("__weakref__", "function", "kind", "run")
 
-    def __init__(self, function: Callable[..., Any], is_elementwise: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], kind: Literal["elementwise", "whole", "recorded"]
+    ) -> None:
         self.function = function
-        self.is_elementwise = is_elementwise
+        self.kind = kind
         self.run: Callable[..., Any] = function
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether it treats every element alike."""
+        return self.kind == "elementwise"
 
 
 formulas: weakref.WeakSet[Formula] = weakref.WeakSet()
@@ -57,7 +65,7 @@ def elementwise(function: F) -> F:
     >>> scaled(np.ones(2), 3.0)
     array([3., 3.])
     """
-    return _formula(function, is_elementwise=True)
+    return _formula(function, "elementwise")
 
 
 def whole(function: F) -> F:
@@ -75,13 +83,32 @@ def whole(function: F) -> F:
     >>> products(np.ones(2), np.ones(2))
     array([1., 1.])
     """
-    return _formula(function, is_elementwise=False)
+    return _formula(function, "whole")
 
 
-def _formula(function: F, is_elementwise: bool) -> F:
+def recorded(function: F) -> F:
+    """Let a GPU launch all of a function at once: one that makes many short calls.
+
+    It changes none of its arguments, which are arrays, numbers, strings and None, the first one an array; it
+    never looks at a number in an array; and it returns arrays, and numbers that depend on shapes alone.
+    On the host it runs as it stands, whatever the engine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> @recorded
+    ... def mean_square(x, axis):
+    ...     return np.sum(x * x, axis) / x.shape[axis]
+    >>> mean_square(np.ones((2, 3)), 0)
+    array([1., 1., 1.])
+    """
+    return _formula(function, "recorded")
+
+
+def _formula(function: F, kind: Literal["elementwise", "whole", "recorded"]) -> F:
     from npnet.engine.choice import adopt
 
-    formula = Formula(function, is_elementwise)
+    formula = Formula(function, kind)
     formulas.add(formula)
 
     @functools.wraps(function)

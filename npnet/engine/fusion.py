@@ -26,8 +26,10 @@ def _typed(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(number(arg) if isinstance(arg, (int, float)) else arg for arg in args)
 
 
-def with_module(function: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
-    """The same function with another module under the name ``np``, in it and in what it closes over.
+def with_module(function: Callable[..., Any], module: Any) -> Callable[..., Any]:
+    """The same function with another module under the name ``np``, in it and in what it calls of npnet's.
+
+    An elementwise formula that it calls stays what it is: a kernel of its own.
 
     Examples
     --------
@@ -35,15 +37,41 @@ def with_module(function: Callable[..., Any], module: ModuleType) -> Callable[..
     >>> with_module(eval("lambda x: np.sqrt(x)", {"np": np}), math)(4)
     2.0
     """
-    inner = getattr(function, "__wrapped__", function)
-    cells = tuple(
-        types.CellType(with_module(cell.cell_contents, module))
-        if isinstance(cell.cell_contents, types.FunctionType)
-        else cell
-        for cell in inner.__closure__ or ()
-    )
-    namespace = {**inner.__globals__, "np": module}
-    return types.FunctionType(inner.__code__, namespace, inner.__name__, inner.__defaults__, cells or None)
+    formula = getattr(function, "formula", None)
+    rebound: Callable[..., Any] = _rebound(function if formula is None else formula.function, module, {})
+    return rebound
+
+
+def _rebound(function: Any, module: Any, done: dict[Any, Any]) -> Any:
+    """What stands in the place of a global, or of what is closed over; `done` is what was rebound already."""
+    if not isinstance(function, types.FunctionType):
+        return function
+    formula = getattr(function, "formula", None)
+    if formula is not None and formula.is_elementwise:
+        return function
+    inner = function if formula is None else formula.function
+    if "np" not in inner.__globals__ and not inner.__module__.startswith("npnet."):
+        return function
+    if inner not in done:
+        namespace = {**inner.__globals__, "np": module}
+        closure = [types.CellType() for _ in inner.__closure__ or ()]
+        made = types.FunctionType(
+            inner.__code__, namespace, inner.__name__, inner.__defaults__, tuple(closure) or None
+        )
+        made.__kwdefaults__ = inner.__kwdefaults__
+        done[inner] = made  # before what it calls, which may be itself
+        for cell, old in zip(closure, inner.__closure__ or (), strict=True):
+            cell.cell_contents = _rebound(old.cell_contents, module, done)
+        for name in _global_names(inner.__code__):
+            if name in inner.__globals__ and name != "np":
+                namespace[name] = _rebound(inner.__globals__[name], module, done)
+    return done[inner]
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    """The names that a function's text may look up in its module, comprehensions and lambdas included."""
+    inside = [_global_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return set(code.co_names).union(*inside)
 
 
 class Fusion:

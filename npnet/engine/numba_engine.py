@@ -154,7 +154,7 @@ def texts(functions: Iterable[Callable[..., Any]], entry: Any = None) -> dict[st
         found[name] = ("" if function is entry else "@inner\n") + ast.unparse(definition) + "\n"
 
     for function in functions:
-        add(getattr(function, "formula", None) or Formula(function, is_elementwise=False))
+        add(getattr(function, "formula", None) or Formula(function, "whole"))
     return found
 
 

@@ -12,22 +12,35 @@ from npnet.backend import Array
 __all__ = ["counted", "ones", "ones_for", "zeros_for"]
 
 LARGEST = 1 << 18
-"""Elements of the array of zeros that is kept, one a dtype."""
+"""Elements of the arrays that are kept for good, one a dtype: of zeros, and on a device of ones."""
 
 SHORT = 4096
 """Elements of the longest vectors that are kept, some of each kind."""
 
 
 @functools.lru_cache(maxsize=32)
-def ones(n: int, dtype: str, device: str) -> Array:
-    """A vector of ones, by the dtype's character."""
-    return backend.to_device(np.ones(n, dtype), device)
+def _host_ones(n: int, dtype: str) -> Array:
+    return np.ones(n, dtype)
+
+
+@functools.cache
+def _device_ones(dtype: str, device: str) -> Array:
+    """Kept for good: what a GPU has recorded reads them where they are."""
+    return backend.to_device(np.ones(LARGEST, dtype), device)
+
+
+def ones(n: int, like: Array) -> Array:
+    """A vector of ones of an array's dtype, where that array lies."""
+    if type(like) is np.ndarray:
+        return _host_ones(n, like.dtype.char) if n <= SHORT else np.ones(n, like.dtype)
+    if n > LARGEST:
+        return np.ones_like(like, shape=n)
+    return _device_ones(like.dtype.char, backend.device_of(like))[:n]
 
 
 def ones_for(x: Array) -> Array:
     """A vector of ones, one for each column of a matrix."""
-    n = x.shape[-1]
-    return ones(n, x.dtype.char, "cpu") if type(x) is np.ndarray and n <= SHORT else np.ones_like(x, shape=n)
+    return ones(x.shape[-1], x)
 
 
 @functools.lru_cache(maxsize=32)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from npnet import backend
 from npnet.backend import Array
 from npnet.engine import choice
 from npnet.engine.chain import Chain, Link
@@ -100,7 +101,7 @@ class Row:
     def __init__(self, layers: list[FormulaLayer], likes: list[Array]) -> None:
         self._layers = layers
         self._likes = likes
-        self._shape, self._dtype = likes[0].shape, likes[0].dtype
+        self._kind, self._shape, self._dtype = type(likes[0]), likes[0].shape, likes[0].dtype
         self._shapes = [like.shape for like in likes[1:]]
         self._contexts = Contexts()
         self._identities = list(map(id, layers))
@@ -112,7 +113,7 @@ class Row:
 
     def call(self, x: Any) -> Any:
         """The output, with what each layer needs for its backward saved, and the call noted."""
-        if type(x) is not np.ndarray or x.shape != self._shape or x.dtype != self._dtype:
+        if type(x) is not self._kind or x.shape != self._shape or x.dtype != self._dtype:
             return one_by_one(self._layers, x)
         operands = self._operands.copy()
         for i in self._others:
@@ -157,10 +158,13 @@ class Row:
         positions = [i for i, size in enumerate(sizes) if size >= 0]
         layers = [self._layers[i] for i in positions]
         links = tuple(
-            Link(layer.formula, layer.derivative, layer.keeps, sizes[i], len(layer.learned()))
+            Link(
+                *(layer.formula, layer.derivative, layer.keeps, sizes[i], len(layer.learned())),
+                steady=i not in self._others,
+            )
             for i, layer in zip(positions, layers, strict=True)
         )
-        chain = choice.chain_of(links, (len(self._shape), self._dtype.char))
+        chain = choice.chain_of(links, (len(self._shape), self._dtype.char), self._likes[0])
         active = self._active[sizes] = _Active(layers, positions, chain)
         return active
 
@@ -173,7 +177,7 @@ class Row:
         active = self._active[sizes]
         active.layers[-1].check_grad(grad_output, shapes[-1])
         stop = None if input_grad else next(i for i, layer in enumerate(active.layers) if layer._learns())
-        if grad_output.dtype == self._dtype:
+        if type(grad_output) is self._kind and grad_output.dtype == self._dtype:
             places, written = active.places(self._dtype)
             found = active.chain.backward(grad_output, x, kept, given, places, stop)
             if found is not None:
@@ -281,9 +285,10 @@ def through(chain: Module, x: Any, plans: dict[Hashable, Plan]) -> Any:
     plans : dict
         The plans that there are, to which one may be added.
     """
-    if type(x) is not np.ndarray:
+    kind = type(x)
+    if kind is not np.ndarray and not backend.is_plain(x):
         return one_by_one(list(chain.children()), x)
-    key = x.shape, x.dtype.str
+    key = kind, x.shape, x.dtype.str
     plan = plans.get(key)
     if plan is not None and plan.lasts(chain):
         return plan.run(x)
@@ -310,11 +315,11 @@ def one_by_one(
     operands : list of tuple, optional
         Of each layer, where they were asked for already.
     likes : list, optional
-        Where to put an array like the input of each layer, None if it is no array of NumPy's.
+        Where to put an array like the input of each layer, None if it is no array.
     """
     for i, layer in enumerate(layers):
         if likes is not None:
-            plain = type(x) is np.ndarray
+            plain = backend.is_plain(x)
             likes.append(np.broadcast_to(np.zeros_like(x, shape=()), x.shape) if plain else None)
         if operands is None:
             x = layer(x)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from npnet import backend
 from npnet.backend import Array
 from npnet.nn.constants import ones
 
@@ -18,7 +17,8 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
 
     A matrix product with ones is the fastest way to add rows, but one long one in float32 loses digits:
     its error grows with the number of rows.  More than 128 rows are therefore added in blocks of 64, and the
-    blocks' sums in the same way; the error then grows with the logarithm of the number of rows.
+    blocks' sums in the same way; the error then grows with the logarithm of the number of rows.  A GPU adds
+    in many partial sums at once, whatever the number of rows.
 
     Parameters
     ----------
@@ -32,13 +32,14 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
     array([130., 130.])
     """
     n, d = x.shape
+    if type(x) is not np.ndarray:
+        return np.dot(ones(n, x), x, out=out)
     if not x.flags.c_contiguous:  # a transposed matrix: its rows lie as columns, summed pairwise
         return np.sum(x, axis=0, out=out)
-    device = "cpu" if type(x) is np.ndarray else backend.device_of(x)
     if n <= 2 * BLOCK:
-        return np.dot(ones(n, x.dtype.char, device), x, out=out)
+        return np.dot(ones(n, x), x, out=out)
     whole = n - n % BLOCK
-    partial = np.matmul(ones(BLOCK, x.dtype.char, device), x[:whole].reshape(-1, BLOCK, d))
+    partial = np.matmul(ones(BLOCK, x), x[:whole].reshape(-1, BLOCK, d))
     sums = column_sums(partial, out=out)
     if whole < n:
         sums += column_sums(x[whole:])

@@ -13,12 +13,26 @@ from npnet.errors import ArgumentError, DeviceError, DtypeError, ShapeError, Uns
 from npnet.nn.context import thread
 from npnet.nn.module import Module
 
-__all__ = ["ElementwiseLoss", "Loss", "beside"]
+__all__ = ["ElementwiseLoss", "Loss", "beside", "reduced"]
 
 
 def beside(seed: Any) -> Any:
     """A number for each loss with one more axis, for what the loss was a sum of; a single number as it is."""
     return seed if np.ndim(seed) == 0 else seed[..., None]
+
+
+def reduced(losses: Array, divisor: Any, reduction: str) -> Array:
+    """The losses as a reduction has them; `divisor` is what a mean divides by.
+
+    Examples
+    --------
+    >>> [reduced(np.array([1.0, 3.0]), 2, name).tolist() for name in ("mean", "sum", "none")]
+    [2.0, 4.0, [1.0, 3.0]]
+    """
+    if reduction == "none":
+        return losses
+    total = losses.sum()
+    return total if reduction == "sum" else total / divisor
 
 
 class Loss(Module):
@@ -51,10 +65,7 @@ class Loss(Module):
 
     def _reduced(self, losses: Array, divisor: Any) -> Array:
         """The losses as the reduction has them; `divisor` is what a mean divides by."""
-        if self.reduction == "none":
-            return losses
-        total = losses.sum()
-        return total if self.reduction == "sum" else total / divisor
+        return reduced(losses, divisor, self.reduction)
 
     def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any, like: Array) -> Any:
         r""":math:`\partial L / \partial \ell_i`: a number; for ``"none"`` an array, one an element.

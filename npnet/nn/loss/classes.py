@@ -21,6 +21,7 @@ __all__ = [
     "flat",
     "largest",
     "less_at_class",
+    "which_count",
     "without_classes",
 ]
 
@@ -72,6 +73,25 @@ def less_at_class(x: Array, target: Array, amount: Array) -> None:
 def flat(seed: Any) -> Any:
     """The gradient by the losses: an array as ``(m,)``, a single number as it is."""
     return seed.reshape(-1) if getattr(seed, "ndim", 0) else seed
+
+
+def which_count(
+    x: Array, target: Array, weight: Array | None, ignore_index: int | None
+) -> tuple[Array, Array, Array]:
+    r"""Flat targets, ignored ones moved to class 0; whether each counts; and its weight, 0 if not.
+
+    The weights' sum is what a mean divides by.
+
+    Examples
+    --------
+    >>> which_count(np.ones((3, 2)), np.array([2, -1]), None, -1)
+    (array([2, 0]), array([ True, False]), array([1., 0.]))
+    """
+    target = target.reshape(-1)
+    counts = target != ignore_index
+    target = np.where(counts, target, 0)
+    kept = counts.astype(x.dtype) if weight is None else weight[target] * counts
+    return target, counts, kept
 
 
 class ClassLoss(Loss):
@@ -140,17 +160,6 @@ class ClassLoss(Loss):
                     f"target {wrong[0]} is out of bounds: class indices go from 0 to {classes - 1}{also}"
                 )
         return False
-
-    def _kept(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
-        r"""Flat targets, ignored ones moved to class 0; whether each counts; and its weight, 0 if not.
-
-        The weights' sum is what a mean divides by.
-        """
-        target = target.reshape(-1)
-        counts = target != self.ignore_index
-        target = np.where(counts, target, 0)
-        kept = counts.astype(x.dtype) if self.weight is None else self.weight[target] * counts
-        return target, counts, kept
 
     def extra_repr(self) -> str:
         """The reduction, and the class to ignore if it was chosen."""

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
-from npnet.engine import whole
+from npnet.engine import recorded, whole
 from npnet.errors import ArgumentError
 from npnet.nn.constants import counted, ones_for
+from npnet.nn.loss.base import reduced
 from npnet.nn.loss.classes import (
     ClassLoss,
     at_class,
@@ -22,6 +23,7 @@ from npnet.nn.loss.classes import (
     flat,
     largest,
     less_at_class,
+    which_count,
     without_classes,
 )
 
@@ -90,6 +92,48 @@ def losses_of_distribution(x: Array, q: Array) -> tuple[Array, Array]:
     slopes *= np.sum(q, axis=0) / total
     slopes -= q
     return losses, slopes
+
+
+def smoothed(t: Array, weight: Array | None, label_smoothing: float) -> Array:
+    r""":math:`q_c = w_c ((1 - \epsilon) t_c + \epsilon / C)`."""
+    if label_smoothing > 0.0:
+        t = t * (1.0 - label_smoothing) + label_smoothing / len(t)
+    return t if weight is None else t * weight[:, None]
+
+
+@recorded
+def reduced_over_indices(
+    input: Array,  # noqa: A002 (PyTorch's name)
+    target: Array,
+    weight: Array | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    reduction: str,
+) -> tuple[Array, Array, Array]:
+    r"""Reduce the losses of class indices, of which some may be ignored.
+
+    Returns
+    -------
+    reduced : ndarray
+        The loss.
+    slopes : ndarray, shape (c, m)
+        Of each sample's loss.
+    divisor : ndarray
+        What a mean divides the slopes by: 1 where all are ignored, whose slopes are 0.
+    """
+    x = classes_first(input)
+    target, counts, kept = which_count(x, target, weight, ignore_index)
+    with np.errstate(invalid="ignore"):  # 0 times inf, where an ignored sample rules a class out; 0 / 0
+        if label_smoothing == 0.0:
+            losses, slopes = losses_of_indices(x, target, kept)
+        else:
+            one_hot = np.zeros_like(x)
+            one_hot[target, counted(target.size, x)] = 1
+            losses, slopes = losses_of_distribution(x, smoothed(one_hot, weight, label_smoothing) * counts)
+        losses = np.where(counts, losses, 0).reshape(without_classes(input.shape))
+        total = np.sum(kept)
+        divisor = np.where(total == 0, 1, total).astype(x.dtype)
+        return reduced(losses, total, reduction), slopes, divisor
 
 
 class CrossEntropyLoss(ClassLoss):
@@ -169,44 +213,26 @@ class CrossEntropyLoss(ClassLoss):
         self._check_classes(input, target)
         by_index = target.dtype.kind in "iu"
         all_count = by_index and self._check_indices(input, target)
-        if not by_index:
-            self._check_distribution(input, target)
-        x = classes_first(input)
-        divisor: Any
-        slope_divisor: Any
-        if all_count and self.weight is None and self.label_smoothing == 0.0:
+        if by_index and not (all_count and self.weight is None and self.label_smoothing == 0.0):
+            loss, slopes, counted_weight = reduced_over_indices(
+                *(input, target, self.weight, self.ignore_index, self.label_smoothing, self.reduction)
+            )
+            self.save(input.shape, slopes, counted_weight)
+            return loss
+        x, divisor, slope_divisor = classes_first(input), target.size, max(target.size, 1)
+        if by_index:
             losses, slopes = losses_of_indices(x, target.reshape(-1), ones_for(x))
-            divisor, slope_divisor = target.size, max(target.size, 1)
-        elif by_index:
-            losses, slopes, divisor = self._of_indices(x, target)
-            slope_divisor = np.where(divisor == 0, 1, divisor).astype(x.dtype)  # all ignored: slopes are 0
         else:
-            losses, slopes = losses_of_distribution(x, self._smoothed(classes_first(target)))
+            self._check_distribution(input, target)
+            q = smoothed(classes_first(target), self.weight, self.label_smoothing)
+            losses, slopes = losses_of_distribution(x, q)
             divisor = slope_divisor = x.shape[1]
         self.save(input.shape, slopes, slope_divisor)
         losses = losses.reshape(without_classes(input.shape))
-        if isinstance(divisor, int) and divisor:
+        if divisor:
             return self._reduced(losses, divisor)
-        with np.errstate(invalid="ignore"):  # all samples ignored: 0 / 0 is NaN, as in PyTorch
+        with np.errstate(invalid="ignore"):  # no samples: 0 / 0 is NaN, as in PyTorch
             return self._reduced(losses, divisor)
-
-    def _of_indices(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
-        """Losses, slopes and the mean's divisor, for class indices."""
-        target, counts, kept = self._kept(x, target)
-        with np.errstate(invalid="ignore"):  # 0 times inf, where an ignored sample rules a class out
-            if self.label_smoothing == 0.0:
-                losses, slopes = losses_of_indices(x, target, kept)
-            else:
-                one_hot = np.zeros_like(x)
-                one_hot[target, counted(target.size, x)] = 1
-                losses, slopes = losses_of_distribution(x, self._smoothed(one_hot) * counts)
-        return np.where(counts, losses, 0), slopes, np.sum(kept)
-
-    def _smoothed(self, t: Array) -> Array:
-        r""":math:`q_c = w_c ((1 - \epsilon) t_c + \epsilon / C)`."""
-        if self.label_smoothing > 0.0:
-            t = t * (1.0 - self.label_smoothing) + self.label_smoothing / len(t)
-        return t if self.weight is None else t * self.weight[:, None]
 
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the logits."""

@@ -8,7 +8,15 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.nn.constants import counted
-from npnet.nn.loss.classes import ClassLoss, at_class, classes_first, classes_second, flat, without_classes
+from npnet.nn.loss.classes import (
+    ClassLoss,
+    at_class,
+    classes_first,
+    classes_second,
+    flat,
+    which_count,
+    without_classes,
+)
 
 __all__ = ["NLLLoss", "nll_loss", "nll_loss_backward"]
 
@@ -86,7 +94,7 @@ class NLLLoss(ClassLoss):
         self._check_indices(input, target)
         x = classes_first(input)
         shape = target.shape
-        target, counts, kept = self._kept(x, target)
+        target, counts, kept = which_count(x, target, self.weight, self.ignore_index)
         total = np.sum(kept)
         self.save(input.shape, x, target, kept, total)
         with np.errstate(invalid="ignore"):  # all samples ignored: 0 / 0 is NaN, as in PyTorch

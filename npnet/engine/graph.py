@@ -1,0 +1,336 @@
+"""CUDA graphs: what a function launches on a GPU, recorded once, is launched as one from then on.
+
+From Python a kernel costs the host ten to thirty microseconds, and the device two if the network is small; a
+graph of forty kernels costs the host three.  CuPy records whatever is launched on a stream, so the text of
+the formulas stays what it is.  But what is recorded works on the same memory whenever it runs.  A recording
+therefore has arrays of its own, into which a call copies what it was given, and from which it copies what it
+returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from npnet.engine.chain import Chain, Link
+from npnet.engine.cublas import Products
+from npnet.engine.fusion import with_module
+
+__all__ = ["GraphChain", "Graphs", "Recorder", "Recording"]
+
+logger = logging.getLogger("npnet")
+
+KINDS = 16
+"""For how many kinds of arguments a formula is recorded."""
+
+
+class _NumPy:
+    """NumPy with another product."""
+
+    def __init__(self, dot: Callable[..., Any]) -> None:
+        self.dot = dot
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+class Recorder:
+    """What records with one CuPy.
+
+    Parameters
+    ----------
+    cupy : module
+
+    Attributes
+    ----------
+    array_type : type
+        Of the arrays that a recording works on.
+    refusals : tuple of type
+        What :meth:`record` raises where something cannot be recorded.
+    """
+
+    def __init__(self, cupy: ModuleType) -> None:
+        self._cupy: Any = cupy
+        self._stream: Any = None
+        self._products = Products(cupy)
+        self._numpy = _NumPy(self._products.dot)
+        self._pools: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # by launcher
+        self.array_type: type = cupy.ndarray
+        self.refusals: tuple[type[Exception], ...] = (
+            *(NotImplementedError, MemoryError, OSError),
+            *(cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError),
+        )
+
+    def text(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function with matrix products that can be recorded."""
+        return with_module(function, self._numpy)
+
+    def record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        """What launches all that a function launched, and what the function returned.
+
+        Nothing is computed before the first launch.  What the function makes lies in memory that nobody else
+        is given as long as the launcher lives.
+        """
+        cuda = self._cupy.cuda
+        if self._stream is None:
+            self._stream = cuda.Stream(non_blocking=True)
+        pool = cuda.MemoryPool()
+        gc.collect()  # rather now than while the stream is recorded, which some destructors would break off
+        with (
+            self._stream as stream,
+            cuda.using_allocator(pool.malloc),
+            self._products.recorded(stream) as held,
+        ):
+            stream.begin_capture()
+            try:
+                result = function()
+            except BaseException:
+                with contextlib.suppress(cuda.runtime.CUDARuntimeError):
+                    stream.end_capture()
+                raise
+            graph = stream.end_capture()
+
+        def launch(_: Any = (pool, held)) -> None:
+            graph.launch()
+
+        self._pools[launch] = pool
+        return launch, result
+
+    def used_bytes(self) -> int:
+        """The device memory that recordings hold."""
+        return sum(int(pool.total_bytes()) for pool in self._pools.values())
+
+
+class Recording:
+    """A recorded function, with its own arrays in place of those that are others in every call.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    function : callable
+        Of the moving arrays; it changes none of them.
+    moving : list of ndarray
+        Like those of every call.
+    fixed : list
+        What else the function works with; the recording fits a call if that is the same.
+
+    Attributes
+    ----------
+    own : list of ndarray
+    result : object
+        What the function returns; its arrays are overwritten by every launch.
+    """
+
+    def __init__(
+        self, recorder: Any, function: Callable[[list[Any]], Any], moving: list[Any], fixed: list[Any]
+    ) -> None:
+        self.own = [np.empty_like(array) for array in moving]  # strides as they are: products depend on them
+        self.fill(moving)
+        self.fixed = fixed
+        self._launch, self.result = recorder.record(lambda: function(self.own))
+
+    def launch(self, moving: list[Any]) -> None:
+        """Run on these arrays."""
+        self.fill(moving)
+        self._launch()
+
+    def fill(self, moving: list[Any]) -> None:
+        """Copy these arrays into the recording's own."""
+        for own, given in zip(self.own, moving, strict=True):
+            own[...] = given
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two trees of lists and tuples have the very same arrays, and equal numbers."""
+    if a is b:
+        return True
+    if isinstance(a, (list, tuple)):
+        return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
+    return not hasattr(a, "dtype") and not hasattr(b, "dtype") and bool(a == b)
+
+
+def copied(tree: Any) -> Any:
+    """A tuple with copies of the arrays in it, or a copy of one; None and numbers as they are."""
+    if isinstance(tree, tuple):
+        return tuple([copied(each) for each in tree])
+    return tree.copy() if hasattr(tree, "dtype") else tree
+
+
+class _Kept(list[Any]):
+    """What a recorded way forth keeps: it lies in the recording, which must not run again before it dies."""
+
+
+class GraphChain(Chain):
+    """A row of formulas on a GPU; each way is recorded when it is gone for the second time.
+
+    Parameters
+    ----------
+    links : tuple of Link
+    recorder : Recorder
+    """
+
+    def __init__(self, links: tuple[Link, ...], recorder: Any) -> None:
+        super().__init__(links)
+        self._recorder = recorder
+        self._recordings: dict[Any, Recording] = {}
+        self._lately: dict[Any, list[Any]] = {}  # what the last call of each way had fixed
+        self._lent: Callable[[], _Kept | None] = lambda: None
+        self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)
+
+    def runner(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As :meth:`Chain.runner`, with products that can be recorded."""
+        formula = getattr(function, "formula", None)
+        if formula is not None and formula.is_elementwise:
+            return super().runner(function)
+        text: Callable[..., Any] = self._recorder.text(function)
+        return text
+
+    def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
+        """As :meth:`Chain.forward`."""
+        moving, fixed = [x], []
+        for link, given in zip(self.links, operands, strict=True):
+            if link.steady:
+                fixed.append(given)
+            else:
+                for each in given:
+                    (moving if hasattr(each, "dtype") else fixed).append(each)
+        recording = self._recording("forth", self._forth(operands), moving, fixed)
+        if recording is None or self._lent() is not None:
+            return super().forward(x, operands)
+        recording.launch(moving)
+        output, made = recording.result[:2]
+        kept = _Kept(made)
+        self._lent = weakref.ref(kept)
+        return output.copy(), kept
+
+    def _forth(self, operands: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
+        """The way forth as a function of all arrays that move; it returns its operands too."""
+
+        def run(own: list[Any]) -> Any:
+            x, *others = own
+            arrays = iter(others)
+            mine = tuple(
+                [
+                    given
+                    if link.steady
+                    else tuple([next(arrays) if hasattr(each, "dtype") else each for each in given])
+                    for link, given in zip(self.links, operands, strict=True)
+                ]
+            )
+            return *self.way_forth()(x, mine), mine
+
+        return run
+
+    def backward(
+        self,
+        g: Any,
+        x: Any,
+        kept: Any,
+        operands: tuple[Any, ...],
+        places: tuple[Any, ...],
+        stop: int | None,
+    ) -> tuple[Any, ...] | None:
+        """As :meth:`Chain.backward`."""
+        forth = self._recordings.get("forth")
+        lent: Any = self._lent()
+        if forth is None or lent is not kept:
+            return super().backward(g, x, kept, operands, places, stop)
+
+        def run(own: list[Any]) -> Any:
+            _, made, mine = forth.result
+            return self.way_back(stop)(own[0], forth.own[0], made, mine, places)
+
+        recording = self._recording(stop, run, [g], [forth, places])
+        if recording is None:
+            return super().backward(g, x, kept, operands, places, stop)
+        recording.launch([g])
+        return (copied(recording.result),)
+
+    def _recording(
+        self, way: Any, function: Callable[[list[Any]], Any], moving: list[Any], fixed: list[Any]
+    ) -> Recording | None:
+        """The recording of a way that fits a call; made if the last call had the same fixed, else None."""
+        if self._refused:
+            return None
+        recording = self._recordings.get(way)
+        if recording is not None and same(recording.fixed, fixed):
+            return recording
+        lately, self._lately[way] = self._lately.get(way), fixed
+        if lately is None or not same(lately, fixed):
+            return None
+        try:
+            recording = self._recordings[way] = Recording(self._recorder, function, moving, fixed)
+        except self._recorder.refusals as error:
+            logger.debug("npnet: a row of layers is not recorded: %s", error)
+            self._refused = True
+            return None
+        return recording
+
+
+def is_known(function: Callable[..., Any]) -> bool:
+    """Whether a function does nothing but launch: a formula, or one of npnet's own."""
+    return hasattr(function, "formula") or function.__module__.partition(".")[0] == "npnet"
+
+
+class Graphs:
+    """What runs rows and formulas as graphs.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    """
+
+    def __init__(self, recorder: Any) -> None:
+        self.recorder = recorder
+
+    def takes(self, array: Any) -> bool:
+        """Whether an array lies where graphs are recorded."""
+        return type(array) is self.recorder.array_type
+
+    def chain(self, links: tuple[Link, ...]) -> GraphChain:
+        """A row; its recordings are its own, so it is never shared."""
+        return GraphChain(links, self.recorder)
+
+    def formula_runner(self, function: Callable[..., Any], on_host: Callable[..., Any]) -> Callable[..., Any]:
+        """What to call instead of a formula that launches much: a graph for arrays of the device."""
+        recorder = self.recorder
+        text = recorder.text(function)
+        array_type = recorder.array_type
+        recordings: dict[Any, Recording | None] = {}  # None: called once, or not to be recorded
+        refused = False
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            nonlocal refused
+            if kwargs or type(args[0]) is not array_type:
+                return on_host(*args, **kwargs)
+            kind = tuple([(each.shape, each.dtype) if hasattr(each, "dtype") else each for each in args])
+            if refused or kind not in recordings:
+                if len(recordings) >= KINDS:
+                    del recordings[next(iter(recordings))]
+                recordings[kind] = None
+                return text(*args)
+            moving = [each for each in args if hasattr(each, "dtype")]
+            recording = recordings[kind]
+            if recording is None:
+
+                def recorded(own: list[Any]) -> Any:
+                    arrays = iter(own)
+                    return text(*[next(arrays) if hasattr(each, "dtype") else each for each in args])
+
+                try:
+                    recording = recordings[kind] = Recording(recorder, recorded, moving, [])
+                except recorder.refusals as error:
+                    logger.debug("npnet: %s is not recorded: %s", function.__name__, error)
+                    refused = True
+                    return text(*args)
+            recording.launch(moving)
+            return copied(recording.result)
+
+        return run
