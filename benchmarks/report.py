@@ -13,14 +13,30 @@ from benchmarks.rounds import Result
 __all__ = ["markdown", "ratios", "rows", "write"]
 
 
+RATIOS = {
+    "numpy": "npnet / eager",
+    "engine": "npnet-numba / eager",
+    "all_peers": "npnet-numba / all",
+    "compile": "npnet / torch-compile",
+    "reduce_overhead": "npnet / torch-reduce-overhead",
+}
+"""Ratios that are printed where they were measured, and their headings."""
+
+
 def ratios(result: Result, clock: str = "wall") -> dict[str, float | None]:
-    """The three ratios that count: NumPy and the engine to eager PyTorch, the engine to all."""
+    """NumPy and the engine to eager PyTorch, the engine to all, and NumPy (CuPy) to compiled PyTorch."""
     eager = result.reference(clock)
     best = result.best(result.same_work(), clock)
+
+    def to(name: str) -> str | None:
+        return name if name in result.rounds else None
+
     return {
         "numpy": result.ratio("npnet", eager, clock),
         "engine": result.ratio("npnet-numba", eager, clock),
         "all_peers": result.ratio("npnet-numba", best, clock),
+        "compile": result.ratio("npnet", to("torch-compile"), clock),
+        "reduce_overhead": result.ratio("npnet", to("torch-reduce-overhead"), clock),
     }
 
 
@@ -63,29 +79,19 @@ def markdown(results: Sequence[Result], machine: Mapping[str, str], command: str
         ],
     )
     lines += ["", "Ratios, median over rounds (in brackets what is to be reached):", ""]
-    body = []
-    for result in results:
-        found, reach = ratios(result, clock), result.workload.reach
-        body.append(
+    measured = [ratios(result, clock) for result in results]
+    shown = [key for key in RATIOS if any(found[key] is not None for found in measured)]
+    lines += _table(
+        ["workload", *(RATIOS[key] for key in shown), "eager", "best of all"],
+        [
             [
                 result.workload.name,
-                _ratio(found["numpy"], reach.numpy),
-                _ratio(found["engine"], reach.engine),
-                _ratio(found["all_peers"], reach.all_peers),
+                *(_ratio(found[key], getattr(result.workload.reach, key, None)) for key in shown),
                 result.reference(clock) or "",
                 result.best(result.same_work(), clock) or "",
             ]
-        )
-    lines += _table(
-        [
-            "workload",
-            "npnet / eager",
-            "npnet-numba / eager",
-            "npnet-numba / all",
-            "eager",
-            "best of all",
+            for result, found in zip(results, measured, strict=True)
         ],
-        body,
     )
     lines += ["", *(f"- `{name}`: {PEERS[name].about}" for name in names)]
     if "sklearn" in names:

@@ -56,7 +56,7 @@ class Peer(NamedTuple):
 
 _TABLE = (
     Peer("blas", "the matrix products alone", "blas:products", "floor", ""),
-    Peer("npnet", "npnet on NumPy", "npnet_peer:npnet_peer", "npnet", "numpy"),
+    Peer("npnet", "npnet on NumPy; on a GPU, on CuPy", "npnet_peer:npnet_peer", "npnet", "numpy"),
     Peer("npnet-numba", "npnet with the Numba engine", "npnet_peer:npnet_peer", "engine", "numba"),
     Peer("torch", "PyTorch eager, default", "torch_peer:torch_peer", "eager", "default"),
     Peer("torch-foreach", "PyTorch eager, foreach", "torch_peer:torch_peer", "eager", "foreach"),

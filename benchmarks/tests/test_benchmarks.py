@@ -42,7 +42,8 @@ def test_npnet_is_compared_with_the_best_of_eager_and_of_all_that_do_the_same_wo
         jax_scan=[5.0],
         sklearn=[0.5],
     )
-    assert ratios(measured) == {"numpy": 0.5, "engine": 0.25, "all_peers": 2.0}
+    found = ratios(measured)
+    assert [found[key] for key in ("numpy", "engine", "all_peers")] == [0.5, 0.25, 2.0]
     measured.rounds.pop("torch-loader")
     assert ratios(measured)["all_peers"] == 0.4  # not scikit-learn: it leaves batch normalisation out
     measured.workload = replace(SMALL, batch_norm=False, dropout=0.0)
@@ -67,6 +68,17 @@ def test_the_report_shows_the_goal_beside_the_ratio_and_why_a_peer_is_missing(tm
     assert [row["peer"] for row in rows] == ["npnet", "torch", "jax-step"]
     assert float(rows[0]["ratio_to_eager"]) == 0.25
     assert rows[2]["missing"] == "JAX or Optax is not installed"
+
+
+def test_ratios_to_compiled_pytorch_are_shown_where_it_was_measured():
+    measured = result(npnet=[3e-6], torch=[4e-6], torch_compile=[2e-6], torch_reduce_overhead=[1e-6])
+    found = ratios(measured)
+    assert (found["compile"], found["reduce_overhead"]) == (1.5, 3.0)
+    text = markdown([measured], {}, "")
+    header = "| workload | npnet / eager | npnet / torch-compile | npnet / torch-reduce-overhead | eager |"
+    assert header in text
+    assert "| small | 0.75 (0.50) | 1.50 | 3.00 | torch | torch-reduce-overhead |" in text
+    assert "torch-compile" not in markdown([result(npnet=[1.0], torch=[2.0])], {}, "")
 
 
 def test_names_are_looked_up_whole_then_by_their_beginning():
