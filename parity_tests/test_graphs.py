@@ -215,11 +215,19 @@ def test_a_recorded_loss_counts_what_is_ignored_and_weighs(
 
 def test_a_formula_is_recorded_for_so_many_kinds_of_arguments(recorder: Any) -> None:
     criterion = nn.CrossEntropyLoss()
-    for rows in [*range(1, graph.KINDS + 4), 1]:
+    for rows in [*range(1, graph.KINDS + 2), 1]:
         logits, target = on("strict", np.zeros((rows, 2))), on("strict", np.zeros(rows, int))
         for _ in range(2):
             assert float(criterion(logits, target)) == pytest.approx(np.log(2))
-    assert recorder.recordings == graph.KINDS + 4  # the first kind was forgotten, and came again
+    assert recorder.recordings == graph.KINDS + 2  # the first kind was forgotten, and came again
+
+
+@pytest.mark.usefixtures("recorder")
+def test_another_dtype_is_another_kind() -> None:
+    criterion = nn.CrossEntropyLoss()
+    for dtype in ("float32", "float32", "float64", "float64", "float32"):
+        loss = criterion(on("strict", np.zeros((2, 3), dtype)), on("strict", np.zeros(2, int)))
+        assert loss.dtype == dtype
 
 
 def test_layers_of_somebody_else_are_not_recorded(recorder: Any) -> None:

@@ -174,7 +174,10 @@ class FormulaLayer(Module):
         return tuple(found)
 
     def _learns(self) -> bool:
-        return any(parameter is not None and parameter.requires_grad for parameter in self.learned())
+        for parameter in self.learned():
+            if parameter is not None and parameter.requires_grad:
+                return True
+        return False
 
 
 _OWN = [

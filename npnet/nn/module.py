@@ -518,7 +518,10 @@ def back_through(children: Sequence[Any], grad_output: Any, input_grad: bool) ->
     """Go back through a chain of children; see :meth:`Module.backward`."""
     first = 0
     if not input_grad:  # below the first child that learns nothing is left to do
-        first = next((i for i, child in enumerate(children) if child._learns()), len(children))
+        for child in children:
+            if child._learns():
+                break
+            first += 1
     for i in range(len(children) - 1, first - 1, -1):
         grad_output = children[i].backward(grad_output, input_grad=input_grad or i > first)
     return grad_output if input_grad else None

@@ -176,7 +176,7 @@ class Row:
         sizes, _, _, shapes, x, kept, given = together.context
         active = self._active[sizes]
         active.layers[-1].check_grad(grad_output, shapes[-1])
-        stop = None if input_grad else next(i for i, layer in enumerate(active.layers) if layer._learns())
+        stop = None if input_grad else first_that_learns(active.layers)
         if type(grad_output) is self._kind and grad_output.dtype == self._dtype:
             places, written = active.places(self._dtype)
             found = active.chain.backward(grad_output, x, kept, given, places, stop)
@@ -207,7 +207,15 @@ class Row:
         return together
 
     def _learns(self) -> bool:
-        return any(layer._learns() for layer in self._layers)
+        return first_that_learns(self._layers) < len(self._layers)
+
+
+def first_that_learns(layers: list[FormulaLayer]) -> int:
+    """Its position; the number of layers where none learns."""
+    for i, layer in enumerate(layers):
+        if layer._learns():
+            return i
+    return len(layers)
 
 
 def _spread(context: Any) -> list[tuple[Any, ...]]:

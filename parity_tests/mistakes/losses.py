@@ -126,8 +126,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "ignored samples learn",
         CLASSES,
-        "else self.weight[target] * counts",
-        "else self.weight[target]",
+        "else weight[target] * counts",
+        "else weight[target]",
         parity("NLLLoss"),
     ),
     Mistake("the likelihood of the wrong sign", NLL, "= -kept * g", "= kept * g", difference("NLLLoss")),
