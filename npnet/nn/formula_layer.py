@@ -174,7 +174,7 @@ class FormulaLayer(Module):
         return tuple(found)
 
     def _learns(self) -> bool:
-        for parameter in self.learned():
+        for parameter in self.learned():  # noqa: SIM110 (a generator takes longer than the whole rest)
             if parameter is not None and parameter.requires_grad:
                 return True
         return False
