@@ -5,7 +5,9 @@ a commit passes or fails for good; ``thorough`` draws many.  ``mistakes`` is wha
 fail: it stops at the first failure and does not look for a smaller one.
 
 ``--device cuda`` runs on a GPU, through CuPy, what else runs on the strict stand-in for one; without a GPU it
-is refused.
+is refused.  Tests that touch no device are left out there (``--host-tests`` runs them too).  Hypothesis draws
+a quarter of the profile's examples, five at least, and shrinks none: most of the time goes by compiling
+kernels, and what is drawn can be shrunk on the stand-in.
 """
 
 from __future__ import annotations
@@ -14,13 +16,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-
-STAND_INS_OWN = ("test_strict_device.py", "test_fusion.py", "test_device_side.py")
-"""Tests of the stand-in itself, and of what is done without a GPU."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("strict", "cuda"),
         default="strict",
         help="where device tests run: on the strict stand-in for a GPU, or on a GPU",
+    )
+    parser.addoption(
+        "--host-tests",
+        action="store_true",
+        help="with --device cuda, also run the tests that touch no device",
     )
 
 
@@ -50,21 +53,37 @@ def pytest_configure(config: pytest.Config) -> None:
         except DeviceError as error:
             raise pytest.UsageError(f"--device cuda: {error}") from error
         os.environ["NPNET_PARITY_DEVICE"] = "cuda"  # read by parity_tests.strict_device, in workers too
+        chosen = settings.default
+        settings.register_profile(
+            "cuda",
+            chosen,
+            max_examples=max(5, chosen.max_examples // 4),
+            phases=[Phase.explicit, Phase.generate],
+        )
+        settings.load_profile("cuda")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is left out on a GPU."""
     if config.getoption("--device") != "cuda":
         return []
-    return [f"on a GPU; left out, as they test the stand-in for one: {', '.join(STAND_INS_OWN)}"]
+    left_out = "tests of the stand-in for one"
+    if not config.getoption("--host-tests"):
+        left_out += ", and those that touch no device (--host-tests runs them)"
+    return [f"on a GPU, {settings.default.max_examples} examples a property; left out: {left_out}"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, on a GPU, the tests of the stand-in."""
+    """Leave out, on a GPU, what is not for it; that the marks are right is seen to in ``parity_tests``."""
     if config.getoption("--device") == "cuda":
-        left_out = [item for item in items if Path(item.path).name in STAND_INS_OWN]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        host_tests = config.getoption("--host-tests")
+        kept = [
+            item
+            for item in items
+            if item.get_closest_marker("device") or (host_tests and not item.get_closest_marker("stand_in"))
+        ]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 settings.register_profile("dev", max_examples=10, deadline=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,25 @@ def numpy_engine(engine_restored: None) -> None:
     For what compares a device with the host to the last bit.
     """
     backend.set_engine("numpy")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Fail a test that touches the stand-in and is marked neither ``device`` nor ``stand_in``.
+
+    On a GPU it would be left out, and nobody would notice.
+    """
+    before = _uploads()
+    result = yield
+    if _uploads() > before and not any(map(pyfuncitem.get_closest_marker, ("device", "stand_in"))):
+        pytest.fail("this test touches the strict device: mark it with @pytest.mark.device", pytrace=False)
+    return result
+
+
+def _uploads() -> int:
+    """How many arrays went to the stand-in; it is loaded by the tests that need it."""
+    strict_device = sys.modules.get("parity_tests.strict_device")
+    return 0 if strict_device is None else strict_device.uploads
 
 
 def pytest_configure(config: pytest.Config) -> None:

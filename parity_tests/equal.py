@@ -1,7 +1,8 @@
 """What equal means: an assertion that names the worst element and says how much of the tolerance was used.
 
 Differences are taken a tensor, relative to its largest element (or to the larger of one and that), in the
-tolerances of DESIGN.md.
+tolerances of DESIGN.md.  What a device gives is the host's to the bit on the stand-in for a GPU, and within a
+few roundings on a GPU (:func:`assert_as_on_host`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity_tests import report
+from npnet import backend
+from parity_tests import report, strict_device
 from parity_tests.report import Subject
 
-__all__ = ["TOLERANCES", "Observations", "assert_equal", "assert_same", "assert_same_observations"]
+__all__ = [
+    "ROUNDINGS",
+    "TOLERANCES",
+    "Observations",
+    "assert_as_on_host",
+    "assert_equal",
+    "assert_same",
+    "assert_same_observations",
+]
 
 HostArray = npt.NDArray[Any]
 
@@ -33,6 +43,12 @@ TOLERANCES: dict[tuple[str, str], float] = {
 }
 """By dtype and quantity, relative to the largest element of a tensor."""
 
+ROUNDINGS = 16
+"""How many roundings a GPU may be away from the host after one step, relative to the largest element.
+
+Seven were needed with every result of the stand-in, and every term of its sums, moved by half a rounding.
+"""
+
 Observations = Mapping[tuple[str, str], HostArray | None]
 """Quantity and label to what was seen; None for a gradient that is absent."""
 
@@ -40,6 +56,32 @@ Observations = Mapping[tuple[str, str], HostArray | None]
 def assert_same(ours: HostArray, theirs: HostArray, label: str) -> None:
     """Demand equal bits."""
     np.testing.assert_array_equal(ours, theirs, err_msg=label, strict=True)
+
+
+def assert_as_on_host(there: Any, here: Any, label: str, *, steps: int = 1, least_scale: float = 0.0) -> None:
+    """Demand of a device the host's bits; of a GPU the host's numbers but for rounding.
+
+    A GPU contracts products and sums (fused multiply-add), adds in another order, has its own exponentials.
+
+    Parameters
+    ----------
+    there, here : array or number
+        What the device and the host computed.
+    label : str
+        Which tensor it is, for the message.
+    steps : int
+        How many steps of training, or layers, led there; each may add `ROUNDINGS`.
+    least_scale : float
+        Differences are relative to the larger of this and the largest element.
+    """
+    ours, theirs = (np.asarray(backend.to_host(x) if backend.is_array(x) else x) for x in (there, here))
+    if not strict_device.ON_GPU or ours.dtype.kind != "f" or not theirs.size:
+        assert_same(ours, theirs, label)
+        return
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), label
+    scale = max(float(np.max(np.abs(theirs))), least_scale)
+    bound = ROUNDINGS * steps * float(np.finfo(theirs.dtype).eps) * scale
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound, err_msg=label)
 
 
 def assert_equal(

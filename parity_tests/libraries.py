@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 
 import npnet
 from npnet import backend
 from parity_tests import strict_device  # noqa: F401 (registers the device "strict")
 
-__all__ = ["LIBRARIES", "NPNET", "STRICT", "TORCH", "Npnet", "Torch"]
+__all__ = ["LIBRARIES", "NPNET", "STRICT", "TORCH", "Npnet", "Torch", "every_device", "every_library"]
 
 HostArray = npt.NDArray[Any]
 
@@ -123,3 +124,8 @@ class Torch:
 NPNET, STRICT, TORCH = Npnet("cpu"), Npnet("strict"), Torch()
 LIBRARIES = {"cpu": NPNET, "strict": STRICT}
 """What is compared with PyTorch, by device."""
+
+every_device = pytest.mark.parametrize("device", ["cpu", pytest.param("strict", marks=pytest.mark.device)])
+every_library = pytest.mark.parametrize(
+    "library", [pytest.param(NPNET, id="cpu"), pytest.param(STRICT, id="strict", marks=pytest.mark.device)]
+)

@@ -12,7 +12,8 @@ Out of range, index arrays wrap as CuPy's do.  Reductions give 0-d arrays; slice
 contiguous, share memory.  Whatever makes the host wait for the device is counted
 (:func:`count_synchronisations`) or refused (:func:`forbid_synchronisation`).
 
-Importing this module registers the device under the name ``"strict"``.
+Importing this module registers the device under the name ``"strict"``.  With ``pytest --device cuda`` it is
+CuPy's, and the waits are those that CuPy tells of.
 
 Examples
 --------
@@ -39,12 +40,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import inspect
 import numbers
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +60,7 @@ from npnet import backend
 from parity_tests import allowed_functions as allowed
 
 __all__ = [
+    "ON_GPU",
     "RefusedError",
     "StrictArray",
     "Synchronisation",
@@ -67,6 +70,12 @@ __all__ = [
 ]
 
 HostArray = npt.NDArray[Any]
+
+ON_GPU = os.environ.get("NPNET_PARITY_DEVICE") == "cuda"
+"""Whether a GPU stands in for the stand-in."""
+
+uploads = 0
+"""How many arrays were brought here; what tells a test that runs on the device from others."""
 
 
 class RefusedError(TypeError):
@@ -372,6 +381,8 @@ def _axes_consumed(part: Any) -> int:
 
 
 def _upload(array: npt.ArrayLike) -> StrictArray:
+    global uploads
+    uploads += 1
     return StrictArray(np.array(array))
 
 
@@ -400,15 +411,23 @@ class _NdImage:
 
 
 def _on_gpu() -> backend.Device:
-    """CuPy's own entry under the stand-in's name: ``pytest --device cuda``."""
+    """CuPy's own entry under the stand-in's name: ``pytest --device cuda``.
+
+    CuPy declares its waits to the module that ``cupyx.allow_synchronize`` consults.  That function is
+    deprecated, warns, and can only refuse; so the declaration itself is replaced.  A CuPy that has it no more
+    tells nothing, and the test of this (``test_a_wait_is_noticed``) fails.
+    """
     entry = backend._device("cuda")
     backend._DEVICES.pop("cuda")  # it comes back behind this one when somebody asks for it
+    with suppress(ImportError):
+        declarations: Any = importlib.import_module("cupy._core.syncdetect")
+        declarations._declare_synchronize = lambda: _synchronise("a copy to the host")
     return dataclasses.replace(entry, name="strict")
 
 
 backend.register_device(
     _on_gpu()
-    if os.environ.get("NPNET_PARITY_DEVICE") == "cuda"
+    if ON_GPU
     else backend.Device(
         name="strict",
         array_type=StrictArray,

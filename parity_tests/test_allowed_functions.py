@@ -22,6 +22,8 @@ from parity_tests.strict_device import StrictArray
 cupy: Any = pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'npnet[cupy]'")
 cupy_special: Any = pytest.importorskip("cupyx.scipy.special")
 
+pytestmark = pytest.mark.device
+
 Parameter = inspect.Parameter
 BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

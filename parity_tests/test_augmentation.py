@@ -104,6 +104,7 @@ def test_channels_move_together_wherever_their_axis_is(make: Any) -> None:
     np.testing.assert_array_equal(last[..., 1], grey)
 
 
+@pytest.mark.device
 @every
 def test_a_device_gives_the_host_s_pictures(make: Any) -> None:
     for shape in ((9, 6, 6), (9, 6, 6, 3)):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from npnet import optim
 from npnet.errors import NpnetError
 from parity_tests.equal import assert_equal
-from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch
+from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch, every_device
 from parity_tests.registry.specification import seeds
 from parity_tests.report import Subject
 from parity_tests.strict_device import forbid_synchronisation
@@ -42,7 +42,7 @@ def compare(ours: list[Any], theirs: list[Any], library: Npnet, name: str) -> No
     assert ours[1].grad is None
 
 
-@pytest.mark.parametrize("device", LIBRARIES)
+@every_device
 @given(
     seed=seeds,
     scale=st.sampled_from([0.0, 1e-3, 1.0, 1e3]),
@@ -59,7 +59,7 @@ def test_norm(device: str, seed: int, scale: float, max_norm: float, order: floa
     compare(ours, theirs, library, "clip_grad_norm_")
 
 
-@pytest.mark.parametrize("device", LIBRARIES)
+@every_device
 @given(seed=seeds, clip=st.floats(0.0, 3.0, exclude_min=True))
 def test_value(device: str, seed: int, clip: float) -> None:
     library = LIBRARIES[device]
@@ -90,6 +90,7 @@ def test_no_gradient_at_all_has_norm_zero() -> None:
         assert float(library.nn.utils.clip_grad_norm_([library.parameter(np.ones(2))], 1.0)) == 0.0
 
 
+@pytest.mark.device
 def test_clipping_on_a_device_never_waits() -> None:
     parameters = with_gradients(STRICT, 1, 1.0)
     optim.SGD(parameters)

@@ -11,10 +11,10 @@ import scipy.signal
 from npnet import backend, nn
 from npnet.nn import convolution, im2col
 from npnet.nn.windows import pad, pad_backward
-from parity_tests.libraries import LIBRARIES
+from parity_tests.libraries import LIBRARIES, every_device
 
 
-@pytest.mark.parametrize("device", LIBRARIES)
+@every_device
 def test_block_by_block_is_all_at_once(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples are convolved in blocks, so that the columns stay small; one, two or three at a time."""
     library, rng = LIBRARIES[device], np.random.default_rng(0)

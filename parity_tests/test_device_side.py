@@ -20,6 +20,8 @@ from npnet.training import NumpyEngine, load_recipe, make_task, memory, placemen
 from npnet.training.memory import out_of_memory
 from parity_tests.strict_device import count_synchronisations
 
+pytestmark = pytest.mark.stand_in
+
 # ---------------------------------------------------------------------- pinned memory
 
 

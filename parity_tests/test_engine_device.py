@@ -48,6 +48,7 @@ def new_task(request):
     return make
 
 
+@pytest.mark.device
 def test_a_step_does_not_wait_for_the_device(new_task):
     engine = NumpyEngine(new_task(), device="strict")
     with strict_device.count_synchronisations() as waits:
@@ -56,6 +57,7 @@ def test_a_step_does_not_wait_for_the_device(new_task):
     assert waits == []
 
 
+@pytest.mark.device
 def test_a_run_is_the_host_s(new_task):
     histories, weights = [], []
     for device in ("cpu", "strict"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from npnet import nn
 from npnet.errors import ArgumentError, DtypeError, NpnetError, ShapeError, UnsupportedError
 from parity_tests.equal import assert_equal
-from parity_tests.libraries import LIBRARIES, NPNET, TORCH, arguments_for
+from parity_tests.libraries import LIBRARIES, NPNET, TORCH, arguments_for, every_device
 from parity_tests.registry import MODULES
 from parity_tests.registry.layers import shapes
 from parity_tests.registry.several_losses import parted
@@ -102,8 +102,6 @@ NORMALIZATIONS = {
     "rms_norm": ("RMSNorm", {"weight"}),
 }
 """The class whose cases are drawn, and the parameters that the function takes."""
-
-every_device = pytest.mark.parametrize("device", LIBRARIES)
 
 
 def compare(name: str, device: str, inputs: tuple[Any, ...], arguments: dict[str, Any]) -> None:

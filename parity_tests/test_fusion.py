@@ -81,6 +81,7 @@ def train(device: str) -> dict[str, Any]:
     return {name: backend.to_host(value) for name, value in model.state_dict().items()}
 
 
+@pytest.mark.stand_in
 @pytest.mark.usefixtures("numpy_engine")
 def test_a_training_on_the_device_runs_fused_and_is_the_hosts(cupy_like: Recorded) -> None:
     on_device = train("strict")
@@ -93,6 +94,7 @@ def test_a_training_on_the_device_runs_fused_and_is_the_hosts(cupy_like: Recorde
         np.testing.assert_array_equal(on_device[name], value, err_msg=name)
 
 
+@pytest.mark.stand_in
 def test_what_cannot_be_traced_runs_through_the_protocol(cupy_like: Recorded) -> None:
     class Flags(optim.SGD):
         def rule(self, group: Any, step: int) -> Any:
@@ -156,6 +158,7 @@ class Traced:
         return {np.dtype(parameter.dtype) for parameter in kernel.out_params}
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("function", OWN, ids=lambda function: function.__qualname__)
 def test_cupy_traces_every_formula_in_its_dtype(function: Any) -> None:
     traced = Traced()
@@ -164,6 +167,7 @@ def test_cupy_traces_every_formula_in_its_dtype(function: Any) -> None:
     assert traced.outputs(function, args) == {np.dtype(np.float32)}
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("name", RULES)
 def test_cupy_traces_every_rule_in_its_dtype(name: str) -> None:
     traced = Traced()

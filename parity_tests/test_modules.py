@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from npnet import nn
 from npnet.errors import DeviceError, NpnetError
 from parity_tests.equal import Observations, assert_same, assert_same_observations
-from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch
+from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch, every_device
 from parity_tests.observation import build, cotangent_of, inputs_of, observe
 from parity_tests.registry import MODULES
 from parity_tests.registry.specification import Case, Refusal
 
 every_module = pytest.mark.parametrize("name", MODULES)
-every_device = pytest.mark.parametrize("device", LIBRARIES)
 
 
 @every_module
@@ -158,6 +157,7 @@ def test_refusals(name: str, refusal: Refusal) -> None:
         assert refusal.reason
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("name", ["Linear", "BatchNorm1d", "CrossEntropyLoss"])
 def test_input_on_another_device_is_refused(name: str) -> None:
     arguments = {

@@ -17,12 +17,11 @@ from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.nn.alpha_dropout import alpha_masked
 from npnet.random import Generator, RecordingGenerator, ReplayGenerator
 from parity_tests.equal import assert_equal, assert_same
-from parity_tests.libraries import LIBRARIES, NPNET, TORCH
+from parity_tests.libraries import LIBRARIES, NPNET, TORCH, every_device
 from parity_tests.registry.specification import arrays, seeds
 from parity_tests.report import Subject
 from torchref import to_torch
 
-every_device = pytest.mark.parametrize("device", LIBRARIES)
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 SHAPES: dict[str, list[tuple[int, ...]]] = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from npnet import nn, optim
 from parity_tests.equal import assert_same_observations
-from parity_tests.libraries import LIBRARIES, NPNET, TORCH
+from parity_tests.libraries import LIBRARIES, NPNET, TORCH, every_device
 from parity_tests.registry import OPTIMIZERS
 from parity_tests.scenario import scenarios, walk
 
@@ -20,7 +20,7 @@ every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
 @every_optimizer
-@pytest.mark.parametrize("device", LIBRARIES)
+@every_device
 @given(data=st.data())
 def test_trajectories(name: str, device: str, data: st.DataObject) -> None:
     """Groups of different options, gradients that are absent now and then, rates that change."""

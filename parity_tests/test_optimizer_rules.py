@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from npnet import backend, optim
 from npnet.errors import NpnetError, UnsupportedError
 from parity_tests.equal import Observations, assert_equal, assert_same, assert_same_observations
-from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch
+from parity_tests.libraries import LIBRARIES, NPNET, STRICT, TORCH, Npnet, Torch, every_device
 from parity_tests.registry import OPTIMIZERS
 from parity_tests.registry.specification import Refusal, seeds
 from parity_tests.registry.this_torch import takes_late_groups
@@ -31,7 +31,6 @@ HostArray = npt.NDArray[Any]
 Library = Npnet | Torch
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
-every_device = pytest.mark.parametrize("device", LIBRARIES)
 
 SHAPES = ((3, 4), (4,), (), (2, 1, 2))
 
@@ -228,6 +227,7 @@ def test_a_group_added_on_the_way(name: str, data: st.DataObject) -> None:
     assert_same_observations(*found, name, "float64")
 
 
+@pytest.mark.device
 @every_optimizer
 def test_a_step_waits_for_nothing(name: str) -> None:
     training = Training(STRICT, name, Case([{}, {}], 0, 3, 0.0))

@@ -24,6 +24,7 @@ from npnet.regularization import (
     l1_regularization,
     l2_regularization,
 )
+from parity_tests.equal import assert_as_on_host
 from parity_tests.strict_device import forbid_synchronisation
 
 Tensors = list[torch.Tensor]
@@ -127,6 +128,7 @@ def test_plain_functions_are_pytorch_s_expressions() -> None:
     np.testing.assert_allclose(l2_regularization(weights, 0.3), 0.3 * squares(tensors), rtol=1e-14)
 
 
+@pytest.mark.device
 @every_kind
 @pytest.mark.parametrize("absent", [False, True])
 def test_the_device_gives_the_host_s_numbers_without_waiting(
@@ -142,14 +144,15 @@ def test_the_device_gives_the_host_s_numbers_without_waiting(
         penalty.backward(device)
         plain = l1_regularization(device, 0.3) + l2_regularization(device.parameters(), 0.7)
     assert backend.device_of(value) == "strict"
-    assert backend.to_host(value).item() == penalty(host).item()
-    assert backend.to_host(plain).item() == l1_regularization(host, 0.3) + l2_regularization(host, 0.7)
+    assert_as_on_host(value, penalty(host), "the penalty")
+    assert_as_on_host(plain, l1_regularization(host, 0.3) + l2_regularization(host, 0.7), "plain functions")
     penalty.backward(host)
     for mine, other in zip(device.parameters(), host.parameters(), strict=True):
         assert mine.grad is not None
-        np.testing.assert_array_equal(backend.to_host(mine.grad), other.grad)
+        assert_as_on_host(mine.grad, other.grad, "a gradient")
 
 
+@pytest.mark.device
 @every_kind
 def test_the_forms_of_a_step_do_not_wait_for_the_device(
     make: Callable[[float, float], Penalty], twin: Twin
@@ -163,8 +166,8 @@ def test_the_forms_of_a_step_do_not_wait_for_the_device(
             penalty.prox_(model, 0.1)
             constraint.project_(model)
     for mine, other in zip(device.parameters(), host.parameters(), strict=True):
-        np.testing.assert_array_equal(backend.to_host(mine.data), other.data)
-        np.testing.assert_array_equal(backend.to_host(mine.grad), other.grad)
+        assert_as_on_host(mine.data, other.data, "a parameter", steps=4)
+        assert_as_on_host(mine.grad, other.grad, "a gradient")
 
 
 @pytest.mark.parametrize(("groups", "dim"), [("rows", 0), ("columns", 1)])
@@ -178,12 +181,13 @@ def test_max_norm_is_torch_renorm(groups: Any, dim: int, seed: int, bound: float
         np.testing.assert_allclose(weight.data, other, rtol=1e-6)  # renorm adds 1e-7 to the norm
 
 
+@pytest.mark.device
 def test_early_stopping_keeps_and_restores_on_the_device() -> None:
     model = model_of(0, "float64").to("strict")
     best = {name: np.array(backend.to_host(array)) for name, array in model.state_dict().items()}
     stopping = EarlyStopping(1)
     stopping.step(np.sum(model[0].bias.data), model)  # a loss may lie on the device as well
-    assert stopping.best == best["0.bias"].sum()
+    assert_as_on_host(stopping.best, best["0.bias"].sum(), "a loss")
     assert stopping.best_weights is not None
     assert {backend.device_of(array) for array in stopping.best_weights.values()} == {"strict"}
     with forbid_synchronisation():

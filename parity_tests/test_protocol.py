@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 import npnet
 from npnet.errors import BackwardError
 from parity_tests.equal import assert_same
-from parity_tests.libraries import LIBRARIES, NPNET, STRICT, Npnet
+from parity_tests.libraries import LIBRARIES, NPNET, STRICT, Npnet, every_device
 from parity_tests.observation import build, cotangent_of, inputs_of, take_step
 from parity_tests.registry import MODULES
 from parity_tests.registry.specification import Case
 from parity_tests.strict_device import forbid_synchronisation
 
 every_module = pytest.mark.parametrize("name", MODULES)
-every_device = pytest.mark.parametrize("device", LIBRARIES)
 
 
 def drawn(name: str, data: st.DataObject) -> Case:
@@ -168,6 +167,7 @@ def test_a_reloaded_state_continues_to_the_bit(name: str, device: str, data: st.
             assert_all_same(a, b, name)
 
 
+@pytest.mark.device
 @every_module
 @given(data=st.data())
 def test_a_step_on_a_device_never_waits(name: str, data: st.DataObject) -> None:

@@ -13,7 +13,7 @@ from npnet import nn
 from npnet.errors import BackwardError, NpnetError, ShapeError
 from npnet.training.forecaster import Forecaster
 from parity_tests.equal import assert_same
-from parity_tests.libraries import LIBRARIES, NPNET, STRICT
+from parity_tests.libraries import LIBRARIES, every_device, every_library
 from parity_tests.observation import build, cotangent_of, inputs_of
 from parity_tests.registry import MODULES
 from parity_tests.registry.recurrent import RECURRENT
@@ -28,7 +28,7 @@ def normal(*shape: int) -> Any:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name not in OTHERS])
-@pytest.mark.parametrize("device", LIBRARIES)
+@every_device
 @settings(max_examples=4)
 @given(data=st.data())
 def test_of_every_module(name: str, device: str, data: st.DataObject) -> None:
@@ -137,7 +137,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("library", [NPNET, STRICT], ids=["cpu", "strict"])
+@every_library
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_a_number_or_an_array_without_axes_in_any_dtype_is_a_seed(
     name: str, library: Any, reduction: str
@@ -158,7 +158,7 @@ def test_a_number_or_an_array_without_axes_in_any_dtype_is_a_seed(
     assert found[0].any()
 
 
-@pytest.mark.parametrize("library", [NPNET, STRICT], ids=["cpu", "strict"])
+@every_library
 def test_a_float64_seed_an_element_leaves_float32(library: Any) -> None:
     criterion = nn.L1Loss(reduction="none")
     x = library.array(np.array([1.0, -2.0], np.float32))

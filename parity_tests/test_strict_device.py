@@ -26,6 +26,8 @@ from parity_tests.strict_device import (
     forbid_synchronisation,
 )
 
+pytestmark = pytest.mark.stand_in
+
 HOST = np.arange(12.0, dtype=np.float32).reshape(3, 4)
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch.optim import swa_utils as theirs
 
 import torchref
-from npnet import backend, errors, nn, optim
+from npnet import errors, nn, optim
 from npnet.optim import swa_utils as ours
+from parity_tests.equal import assert_as_on_host
 from parity_tests.strict_device import forbid_synchronisation
 
 seeds = st.integers(0, 2**32 - 1)
@@ -158,6 +159,7 @@ def test_it_continues_from_either_library_s_state(function: Any) -> None:
         assert_close_states(resumed, expected, tolerance)
 
 
+@pytest.mark.device
 @every_function
 @pytest.mark.parametrize("use_buffers", [False, True])
 def test_the_device_averages_without_waiting(function: Any, use_buffers: bool) -> None:
@@ -172,7 +174,7 @@ def test_the_device_averages_without_waiting(function: Any, use_buffers: bool) -
         with forbid_synchronisation():
             device.update_parameters(on_device)
     for name, value in device.state_dict().items():
-        np.testing.assert_array_equal(backend.to_host(value), host.state_dict()[name], err_msg=name)
+        assert_as_on_host(value, host.state_dict()[name], name, steps=3)
     moved = host.to("strict")  # takes the count along, which then comes home once
     moved.update_parameters(on_device)
     with forbid_synchronisation():
@@ -327,6 +329,7 @@ def test_update_bn_is_pytorch_s(seed: int, as_tuple: bool, training: bool, momen
     assert [m.training for m in model.modules()] == [m.training for m in twin.modules()]
 
 
+@pytest.mark.device
 @pytest.mark.usefixtures("numpy_engine")
 def test_update_bn_moves_batches_and_leaves_models_without_statistics_alone() -> None:
     host = model_of(0)
@@ -335,7 +338,7 @@ def test_update_bn_moves_batches_and_leaves_models_without_statistics_alone() ->
     ours.update_bn(batches, host)
     ours.update_bn(batches, device, "strict")
     for name, value in device.state_dict().items():
-        np.testing.assert_array_equal(backend.to_host(value), host.state_dict()[name], err_msg=name)
+        assert_as_on_host(value, host.state_dict()[name], name, steps=len(host))
     untouched: Iterator[Any] = iter(batches)
     ours.update_bn(untouched, nn.Linear(3, 2))
     assert next(untouched) is batches[0]
