@@ -19,7 +19,7 @@ from npnet.nn.formula_layer import FormulaLayer
 from npnet.random import ReplayGenerator
 from parity_tests.strict_recorder import ON_GPU, recording
 
-pytestmark = pytest.mark.usefixtures("numpy_engine")
+pytestmark = [pytest.mark.device, pytest.mark.usefixtures("numpy_engine")]
 
 RNG = np.random.default_rng(0)
 ROWS, FEATURES, HIDDEN, CLASSES = 6, 4, 5, 3
