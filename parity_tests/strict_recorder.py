@@ -7,7 +7,6 @@ writes into those that were made; whatever was computed on the host, or looked a
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +16,9 @@ import numpy as np
 from npnet.engine import choice
 from npnet.engine.formula import formulas
 from npnet.engine.graph import Graphs
-from parity_tests.strict_device import StrictArray, forbid_synchronisation
+from parity_tests.strict_device import ON_GPU, StrictArray, forbid_synchronisation
 
-__all__ = ["ON_GPU", "StrictRecorder", "recording"]
-
-ON_GPU = os.environ.get("NPNET_PARITY_DEVICE") == "cuda"
+__all__ = ["StrictRecorder", "recording"]
 
 METHODS = ("__array_function__", "__array_ufunc__", "_method", "__getitem__", "__setitem__")
 

@@ -17,7 +17,9 @@ from npnet import backend, nn, no_grad, optim
 from npnet.engine import graph
 from npnet.nn.formula_layer import FormulaLayer
 from npnet.random import ReplayGenerator
-from parity_tests.strict_recorder import ON_GPU, recording
+from parity_tests.equal import assert_as_on_host
+from parity_tests.strict_device import ON_GPU
+from parity_tests.strict_recorder import recording
 
 pytestmark = [pytest.mark.device, pytest.mark.usefixtures("numpy_engine")]
 
@@ -264,8 +266,10 @@ def test_what_cannot_be_recorded_runs_as_it_stands(
         other = Twin("strict")
         for batch in range(5):
             other.step(batch, clear=True)
-    for ours, theirs in zip(twin.everything(), other.everything(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for number, (ours, theirs) in enumerate(zip(twin.everything(), other.everything(), strict=True)):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:  # cuBLAS called by us may sum in another order than when CuPy calls it
+            assert_as_on_host(ours, theirs, f"array {number}", steps=5, least_scale=1.0)
 
 
 def test_a_network_that_is_dropped_takes_its_recordings_along(recorder: Any) -> None:
