@@ -157,6 +157,14 @@ def test_a_mistake_is_one_line(arguments, message):
     assert len(answer.stderr.strip().splitlines()) == 1
 
 
+def test_whichever_cupy_is_installed_is_named(monkeypatch):
+    metadata = machine.importlib.metadata
+    version = metadata.version
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: {"cupy": ["cupy-cuda13x"]})
+    monkeypatch.setattr(metadata, "version", lambda name: "14.2" if name == "cupy-cuda13x" else version(name))
+    assert machine.describe("cpu")["cupy-cuda13x"] == "14.2"
+
+
 def test_a_busy_machine_is_refused(monkeypatch):
     monkeypatch.setattr(machine, "busy", lambda: "90 % of 2 processors are at work already")
     answer = CliRunner().invoke(app, ["--quick"])
