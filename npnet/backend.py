@@ -184,8 +184,12 @@ def _load_cupy() -> Device:
         raise DeviceError("device 'cuda' was asked for, but CuPy sees no GPU; use 'cpu'")
 
     def memory() -> tuple[int, int]:
-        used = int(cupy.get_default_memory_pool().used_bytes()) + recorded_bytes()
-        return used, int(cupy.cuda.runtime.memGetInfo()[0])
+        pool = cupy.get_default_memory_pool()
+        used, free = int(pool.used_bytes()), int(cupy.cuda.runtime.memGetInfo()[0])
+        free += int(pool.free_bytes())  # kept by CuPy for the next array
+        if limit := int(pool.get_limit()):
+            free = min(free, limit - used)
+        return used + recorded_bytes(), free
 
     def uniform_source(seed: int) -> Callable[[tuple[int, ...]], Array]:
         generator = cupy.random.default_rng(seed)

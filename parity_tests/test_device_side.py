@@ -164,15 +164,36 @@ NUMPY_SAYS = MemoryError("Unable to allocate 7.45 GiB for an array with shape (1
         (NUMPY_SAYS, 2**30, 100, "7,629 MiB were asked for"),
         (MemoryError(), 2**30, 100, "more was asked for where"),
         (CUPY_SAYS, 2**30, 1, "not even a batch of one row fits; take a smaller network"),
+        (CUPY_SAYS, 2**30, None, "where 1,024 MiB are free, for the network alone; take a smaller one"),
     ],
 )
 def test_too_little_memory_says_what_would_fit(
-    monkeypatch: pytest.MonkeyPatch, error: MemoryError, free: int, batch_size: int, message: str
+    monkeypatch: pytest.MonkeyPatch, error: MemoryError, free: int, batch_size: int | None, message: str
 ) -> None:
     monkeypatch.setattr(memory.backend, "memory_info", lambda device: (0, free))
     answer = out_of_memory(error, "cuda", (0, free), batch_size)
     assert isinstance(answer, MemoryError)
     assert message in str(answer)
+
+
+def test_data_for_which_there_is_no_room_after_all_stay_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(array: Any, device: str) -> Any:
+        raise CUPY_SAYS
+
+    monkeypatch.setattr(placement.backend, "to_device", refuse)
+    data = placement.place(np.eye(3), np.arange(3), "strict")
+    assert data.about == "data: 0 MiB, sent to the device a batch at a time through pinned memory"
+
+
+def test_a_network_that_does_not_fit_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    too_large = task()
+
+    def refuse(*args: Any) -> Any:
+        raise CUPY_SAYS
+
+    monkeypatch.setattr(too_large.model, "to", refuse)
+    with pytest.raises(DeviceMemoryError, match="2,048 MiB were asked for .* for the network alone"):
+        NumpyEngine(too_large)
 
 
 def test_a_step_that_does_not_fit_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,14 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
 STEPS = 7  # RAdam's rule changes at the sixth
 
 
-pytestmark = pytest.mark.usefixtures("engine_restored")
+pytestmark = pytest.mark.usefixtures("engine_restored", "nothing_refused_yet")
+
+
+@pytest.fixture
+def nothing_refused_yet() -> None:
+    """Forget which operands other tests gave that no loop takes."""
+    for kinds in numba_engine.refusals.values():
+        kinds.clear()
 
 
 def trajectory(engine: str, name: str, dtype: str) -> list[Any]:

@@ -203,6 +203,9 @@ class _Conversion:
         arguments = {argument: self.values(getattr(module, argument)) for argument in ARGUMENTS[name]}
         if name in HAS_BIAS:
             arguments["bias"] = module.bias is not None
+            if "bias" not in inspect.signature(getattr(self.target, name)).parameters:  # an older PyTorch
+                if not arguments.pop("bias") and module.weight is not None:
+                    raise DtypeError(f"{name} with weight and without bias: {self.target.__name__} has none")
         held = next(iter((*module.parameters(), *module.buffers())), None)
         if held is not None and "dtype" in inspect.signature(getattr(nn, name)).parameters:
             arguments["dtype"] = _dtype(held, self.target)

@@ -14,7 +14,7 @@ ASKED = re.compile(r"([\d.,]+) (bytes|B|KiB|MiB|GiB|TiB)")
 
 
 def out_of_memory(
-    error: MemoryError, device: str, before: tuple[int, int], batch_size: int
+    error: MemoryError, device: str, before: tuple[int, int], batch_size: int | None
 ) -> DeviceMemoryError:
     """The error to raise: what was asked for, what is free, and which batch size would fit.
 
@@ -28,8 +28,8 @@ def out_of_memory(
     device : str
     before : tuple of int
         :func:`npnet.backend.memory_info` before the first step.
-    batch_size : int
-        Rows of the step.
+    batch_size : int or None
+        Rows of the step; None where there was no step yet.
 
     Examples
     --------
@@ -40,18 +40,18 @@ def out_of_memory(
     used, free = backend.memory_info(device)
     found = ASKED.search(str(error))
     asked = int(float(found[1].replace(",", "")) * UNITS[found[2]]) if found else 0
+    size = f"{asked / 2**20:,.0f} MiB were asked for" if asked else "more was asked for"
+    size = f"out of memory on {device!r}: {size} where {free / 2**20:,.0f} MiB are free"
+    if batch_size is None:
+        return DeviceMemoryError(f"{size}, for the network alone; take a smaller one")
     wanted = max(used - before[0], 0) + asked
     room = before[1] or free
     fitting = batch_size // 2
     if 0 < room < wanted:
         fitting = min(fitting, int(0.9 * batch_size * room / wanted))
-    size = f"{asked / 2**20:,.0f} MiB were asked for" if asked else "more was asked for"
     advice = (
         f"training.batch_size={fitting} would fit"
         if fitting
         else "not even a batch of one row fits; take a smaller network"
     )
-    return DeviceMemoryError(
-        f"out of memory on {device!r}: {size} where {free / 2**20:,.0f} MiB are free, in a step of "
-        f"{batch_size} rows; {advice}"
-    )
+    return DeviceMemoryError(f"{size}, in a step of {batch_size} rows; {advice}")

@@ -36,6 +36,8 @@ class NumpyEngine(Engine):
     ------
     DeviceError
         If the device is not to be had.
+    DeviceMemoryError
+        If the network does not fit there.
 
     Examples
     --------
@@ -57,11 +59,14 @@ class NumpyEngine(Engine):
         self._dtype = backend.floating_dtype(recipe.training.dtype)
         self._data = place(task.inputs, task.targets_as(recipe.training.dtype), self.device)
         self.about_data = self._data.about
-        self.model = task.model.to(self.device, self._dtype)
-        self.criterion = task.objective.criterion(recipe).to(self.device, self._dtype)
-        self.optimizer = getattr(optim, recipe.optimizer.kind)(
-            self.model.parameters(), **recipe.optimizer.options
-        )
+        try:
+            self.model = task.model.to(self.device, self._dtype)
+            self.criterion = task.objective.criterion(recipe).to(self.device, self._dtype)
+            self.optimizer = getattr(optim, recipe.optimizer.kind)(
+                self.model.parameters(), **recipe.optimizer.options
+            )
+        except MemoryError as error:
+            raise out_of_memory(error, self.device, (0, 0), None) from error
         self.schedule = self.make_schedule(optim.lr_scheduler)
         self.averaging = self.make_averaging(optim.swa_utils)
         self._memory = backend.memory_info(self.device)  # with the data and the model in it, and no batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from npnet import backend
@@ -65,5 +67,7 @@ class Placement:
 def place(inputs: Array, targets: Array, device: str) -> Placement:
     """Put the data on the device where they fit into half of its free memory; else leave them on the host."""
     free = backend.memory_info(device)[1]
-    fits = device == "cpu" or free == 0 or inputs.nbytes + targets.nbytes <= SHARE * free
-    return Placement(inputs, targets, device, resident=fits)
+    if device == "cpu" or free == 0 or inputs.nbytes + targets.nbytes <= SHARE * free:
+        with contextlib.suppress(MemoryError):  # somebody else was faster
+            return Placement(inputs, targets, device, resident=True)
+    return Placement(inputs, targets, device, resident=False)
