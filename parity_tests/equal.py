@@ -58,9 +58,7 @@ def assert_same(ours: HostArray, theirs: HostArray, label: str) -> None:
     np.testing.assert_array_equal(ours, theirs, err_msg=label, strict=True)
 
 
-def assert_as_on_host(
-    there: Any, here: Any, label: str, *, steps: int = 1, least_scale: float = 0.0, exact: bool = True
-) -> None:
+def assert_as_on_host(there: Any, here: Any, label: str, *, steps: int = 1, least_scale: float = 0.0) -> None:
     """Demand of a device the host's bits; of a GPU the host's numbers but for rounding.
 
     A GPU contracts products and sums (fused multiply-add), adds in another order, has its own exponentials.
@@ -75,12 +73,9 @@ def assert_as_on_host(
         How many steps of training, or layers, led there; each may add `ROUNDINGS`.
     least_scale : float
         Differences are relative to the larger of this and the largest element.
-    exact : bool
-        False where sums over rows are part of it, which the host takes in blocks and a device at once: then
-        the stand-in too is held to the host's numbers but for rounding.
     """
     ours, theirs = (np.asarray(backend.to_host(x) if backend.is_array(x) else x) for x in (there, here))
-    if (exact and not strict_device.ON_GPU) or ours.dtype.kind != "f" or not theirs.size:
+    if not strict_device.ON_GPU or ours.dtype.kind != "f" or not theirs.size:
         assert_same(ours, theirs, label)
         return
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), label

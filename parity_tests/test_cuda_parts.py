@@ -257,7 +257,7 @@ def test_a_text_that_calls_itself_or_another_formula() -> None:
     module: Any = graph._NumPy(lambda a, b, out=None: made.append(1) or np.dot(a, b, out=out))
     x = RNG.standard_normal((300, 3))
     np.testing.assert_allclose(with_module(column_sums, module)(x), x.sum(axis=0))
-    assert len(made) == 2  # of the blocks' sums, and of the rows that are left
+    assert len(made) == 3  # of the pieces, of their sums, and of the rows that are left
     made.clear()
     options = (None, None, 0.1, None, None, None, None, None, 0.1)
     y, *_ = with_module(tracked_batch_norm, module)(x[:9], *options)

@@ -192,7 +192,7 @@ def test_a_network_that_does_not_fit_is_one_clear_error(monkeypatch: pytest.Monk
         raise CUPY_SAYS
 
     monkeypatch.setattr(too_large.model, "to", refuse)
-    with pytest.raises(DeviceMemoryError, match="2,048 MiB were asked for .* for the network alone"):
+    with pytest.raises(DeviceMemoryError, match=r"2,048 MiB were asked for .* for the network alone"):
         NumpyEngine(too_large)
 
 

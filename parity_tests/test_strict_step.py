@@ -101,10 +101,10 @@ def test_a_step_waits_for_nothing_and_computes_as_on_the_host(optimizer: str, lo
     losses, model = train("strict", masks, optimizer, loss, clip)
     expected_losses, expected = train("cpu", masks, optimizer, loss, clip)
     for step, (loss_there, loss_here) in enumerate(zip(losses, expected_losses, strict=True), 1):
-        assert_as_on_host(loss_there, loss_here, f"the loss of step {step}", steps=step, exact=False)
+        assert_as_on_host(loss_there, loss_here, f"the loss of step {step}", steps=step)
     assert len(set(map(float, losses))) == len(masks)  # it did train
     for (name, value), other in zip(model.state_dict().items(), expected.state_dict().values(), strict=True):
-        assert_as_on_host(value, other, name, steps=len(masks), exact=False)
+        assert_as_on_host(value, other, name, steps=len(masks))
 
 
 WAITS: dict[str, Callable[[Any], Any]] = {
@@ -165,4 +165,4 @@ def test_state_moves_between_devices_in_training() -> None:
         step(stay, stays, "cpu")
         step(move.to(device), moves, device)
     for name, value in move.state_dict().items():
-        assert_as_on_host(value, stay.state_dict()[name], name, steps=4, exact=False)
+        assert_as_on_host(value, stay.state_dict()[name], name, steps=4)

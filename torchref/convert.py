@@ -202,10 +202,12 @@ class _Conversion:
             return self.target.ModuleList([self._twin(child) for child in module])
         arguments = {argument: self.values(getattr(module, argument)) for argument in ARGUMENTS[name]}
         if name in HAS_BIAS:
-            arguments["bias"] = module.bias is not None
-            if "bias" not in inspect.signature(getattr(self.target, name)).parameters:  # an older PyTorch
-                if not arguments.pop("bias") and module.weight is not None:
-                    raise DtypeError(f"{name} with weight and without bias: {self.target.__name__} has none")
+            if "bias" in inspect.signature(getattr(self.target, name)).parameters:
+                arguments["bias"] = module.bias is not None
+            elif module.bias is None and module.weight is not None:  # an older PyTorch
+                raise DtypeError(
+                    f"{name} has a weight and no bias; this {self.target.__name__} knows no such"
+                )
         held = next(iter((*module.parameters(), *module.buffers())), None)
         if held is not None and "dtype" in inspect.signature(getattr(nn, name)).parameters:
             arguments["dtype"] = _dtype(held, self.target)
