@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import threading
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -150,6 +151,15 @@ def test_products_that_are_not_recorded(a: Any, b: Any, out: Any) -> None:
 
 def test_outside_a_recording_the_product_is_numpys() -> None:
     assert products().dot(np.arange(3), np.arange(3)) == 5
+
+
+def test_another_thread_s_product_is_numpys_meanwhile() -> None:
+    found, results = products(), []
+    with found.recorded(STREAM):
+        other = threading.Thread(target=lambda: results.append(found.dot(np.arange(3), np.arange(3))))
+        other.start()
+        other.join()
+    assert results == [5]
 
 
 @pytest.mark.parametrize(("capability", "size"), [("75", WORKSPACE), ("90", HOPPERS_WORKSPACE)])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -40,7 +41,7 @@ class Products:
         self._cupy: Any = cupy
         self._library: Any = None
         self._handle: Any = None
-        self._recording = False
+        self._recording: int | None = None  # the thread that records
 
     @contextlib.contextmanager
     def recorded(self, stream: Any) -> Iterator[Any]:
@@ -53,15 +54,15 @@ class Products:
         self._call(
             *("cublasSetWorkspace_v2", ctypes.c_void_p(workspace.data.ptr), ctypes.c_size_t(workspace.nbytes))
         )
-        self._recording = True
+        self._recording = threading.get_ident()
         try:
             yield workspace
         finally:
-            self._recording = False
+            self._recording = None
 
     def dot(self, a: Any, b: Any, out: Any = None) -> Any:
         """As ``numpy.dot``; in a recording, of a vector or a matrix, and a matrix."""
-        if not self._recording:
+        if self._recording is None or self._recording != threading.get_ident():
             return np.dot(a, b, out=out)
         cupy = self._cupy
         kinds = {array.dtype for array in (a, b, out) if array is not None}

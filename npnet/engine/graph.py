@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import threading
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -59,6 +60,7 @@ class Recorder:
     def __init__(self, cupy: ModuleType) -> None:
         self._cupy: Any = cupy
         self._stream: Any = None
+        self._lock = threading.RLock()  # there is one stream to record on, and one handle of cuBLAS
         self._products = Products(cupy)
         self._numpy = _NumPy(self._products.dot)
         self._pools: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # by launcher
@@ -84,6 +86,7 @@ class Recorder:
         pool = cuda.MemoryPool()
         gc.collect()  # rather now than while the stream is recorded, which some destructors would break off
         with (
+            self._lock,
             self._stream as stream,
             cuda.using_allocator(pool.malloc),
             self._products.recorded(stream) as held,
