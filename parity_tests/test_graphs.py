@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -93,9 +93,9 @@ class Twin:
             g = layer.backward(g)
             self.note(g)
 
-    def twice(self, first: int, second: int) -> None:
-        """Call the network twice in one pass."""
-        outer = _Twice(self.model)
+    def thrice(self, first: int, second: int, between: str) -> None:
+        """Call the network three times in one pass, with a change after the first one."""
+        outer = _Thrice(self.model, lambda: self.change(between))
         x = on(self.device, np.concatenate([INPUTS[first], INPUTS[second]], axis=1))
         self.note(outer(x))
         self.note(outer.backward(on(self.device, INPUTS[first][:, :CLASSES].copy())))
@@ -137,18 +137,21 @@ class Twin:
         return [*self.noted, *later, *state]
 
 
-class _Twice(nn.Module):
-    """A network that calls another one twice in a pass."""
+class _Thrice(nn.Module):
+    """A network that calls another one three times in a pass."""
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, between: Callable[[], None]) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.between = inner, between
 
     def forward(self, x: Any) -> Any:
-        return self.inner(x[:, :FEATURES].copy()) + self.inner(x[:, FEATURES:].copy())
+        first = self.inner(x[:, :FEATURES].copy())
+        self.between()
+        second = x[:, FEATURES:].copy()
+        return first + self.inner(second) * 2.0 + self.inner(second)
 
     def backward(self, grad_output: Any, *, input_grad: bool = True) -> Any:
-        second = self.inner.backward(grad_output)
+        second = self.inner.backward(grad_output) + self.inner.backward(grad_output * 2.0)
         return np.concatenate([self.inner.backward(grad_output), second], axis=1)
 
 
@@ -161,7 +164,7 @@ actions = st.one_of(
     st.tuples(st.just("step"), batches, st.just(True)),
     st.tuples(st.just("forward"), batches),
     st.tuples(st.just("by_hand"), batches),
-    st.tuples(st.just("twice"), batches, batches),
+    st.tuples(st.just("thrice"), batches, batches, st.sampled_from(("nothing", "p", "eps"))),
     st.tuples(st.just("look"), batches),
     st.tuples(st.just("change"), st.sampled_from(CHANGES)),
 )

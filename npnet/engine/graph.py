@@ -31,6 +31,9 @@ logger = logging.getLogger("npnet")
 KINDS = 16
 """For how many kinds of arguments a formula is recorded."""
 
+VALUES = (bool, int, float, str, np.generic)
+"""What is compared by its value; everything else is the same only if it is the very same."""
+
 
 class _NumPy:
     """NumPy with another product."""
@@ -156,7 +159,7 @@ def same(a: Any, b: Any) -> bool:
         return True
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
-    return not hasattr(a, "dtype") and not hasattr(b, "dtype") and bool(a == b)
+    return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b)
 
 
 def copied(tree: Any) -> Any:
@@ -168,6 +171,8 @@ def copied(tree: Any) -> Any:
 
 class _Kept(list[Any]):
     """What a recorded way forth keeps: it lies in the recording, which must not run again before it dies."""
+
+    recording: Recording
 
 
 class GraphChain(Chain):
@@ -184,7 +189,7 @@ class GraphChain(Chain):
         self._recorder = recorder
         self._recordings: dict[Any, Recording] = {}
         self._lately: dict[Any, list[Any]] = {}  # what the last call of each way had fixed
-        self._lent: Callable[[], _Kept | None] = lambda: None
+        self._lent: Callable[[], _Kept | None] = lambda: None  # what was kept last, while somebody needs it
         self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)
 
     def runner(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,37 +202,42 @@ class GraphChain(Chain):
 
     def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
         """As :meth:`Chain.forward`."""
+        if self._refused or self._lent() is not None:
+            return super().forward(x, operands)
         moving, fixed = [x], []
         for link, given in zip(self.links, operands, strict=True):
             if link.steady:
                 fixed.append(given)
             else:
                 for each in given:
-                    (moving if hasattr(each, "dtype") else fixed).append(each)
+                    (moving if self._moves(each) else fixed).append(each)
         recording = self._recording("forth", self._forth(operands), moving, fixed)
-        if recording is None or self._lent() is not None:
+        if recording is None:
             return super().forward(x, operands)
         recording.launch(moving)
-        output, made = recording.result[:2]
+        output, made, _ = recording.result
         kept = _Kept(made)
-        self._lent = weakref.ref(kept)
+        kept.recording, self._lent = recording, weakref.ref(kept)
         return output.copy(), kept
+
+    def _moves(self, operand: Any) -> bool:
+        """Whether an operand of a layer that is not steady is an array, and another one in every call."""
+        return isinstance(operand, self._recorder.array_type)
 
     def _forth(self, operands: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
         """The way forth as a function of all arrays that move; it returns its operands too."""
 
         def run(own: list[Any]) -> Any:
-            x, *others = own
-            arrays = iter(others)
+            arrays = iter(own[1:])
             mine = tuple(
                 [
                     given
                     if link.steady
-                    else tuple([next(arrays) if hasattr(each, "dtype") else each for each in given])
+                    else tuple([next(arrays) if self._moves(each) else each for each in given])
                     for link, given in zip(self.links, operands, strict=True)
                 ]
             )
-            return *self.way_forth()(x, mine), mine
+            return *self.way_forth()(own[0], mine), mine
 
         return run
 
@@ -241,10 +251,9 @@ class GraphChain(Chain):
         stop: int | None,
     ) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
-        forth = self._recordings.get("forth")
-        lent: Any = self._lent()
-        if forth is None or lent is not kept:
+        if self._refused or not isinstance(kept, _Kept):
             return super().backward(g, x, kept, operands, places, stop)
+        forth = kept.recording
 
         def run(own: list[Any]) -> Any:
             _, made, mine = forth.result
@@ -252,7 +261,7 @@ class GraphChain(Chain):
 
         recording = self._recording(stop, run, [g], [forth, places])
         if recording is None:
-            return super().backward(g, x, kept, operands, places, stop)
+            return super().backward(g, x, kept, operands, places, stop)  # type: ignore[arg-type]
         recording.launch([g])
         return (copied(recording.result),)
 
@@ -260,8 +269,6 @@ class GraphChain(Chain):
         self, way: Any, function: Callable[[list[Any]], Any], moving: list[Any], fixed: list[Any]
     ) -> Recording | None:
         """The recording of a way that fits a call; made if the last call had the same fixed, else None."""
-        if self._refused:
-            return None
         recording = self._recordings.get(way)
         if recording is not None and same(recording.fixed, fixed):
             return recording
@@ -313,19 +320,21 @@ class Graphs:
             nonlocal refused
             if kwargs or type(args[0]) is not array_type:
                 return on_host(*args, **kwargs)
-            kind = tuple([(each.shape, each.dtype) if hasattr(each, "dtype") else each for each in args])
+            kind = tuple(
+                [(each.shape, each.dtype) if isinstance(each, array_type) else each for each in args]
+            )
             if refused or kind not in recordings:
                 if len(recordings) >= KINDS:
                     del recordings[next(iter(recordings))]
                 recordings[kind] = None
                 return text(*args)
-            moving = [each for each in args if hasattr(each, "dtype")]
+            moving = [each for each in args if isinstance(each, array_type)]
             recording = recordings[kind]
             if recording is None:
 
                 def recorded(own: list[Any]) -> Any:
                     arrays = iter(own)
-                    return text(*[next(arrays) if hasattr(each, "dtype") else each for each in args])
+                    return text(*[next(arrays) if isinstance(each, array_type) else each for each in args])
 
                 try:
                     recording = recordings[kind] = Recording(recorder, recorded, moving, [])

@@ -50,15 +50,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "what a call keeps is overwritten before it was gone back through",
         GRAPH,
-        "if recording is None or self._lent() is not None:",
-        "if recording is None:",
-        WHATEVER,
-    ),
-    Mistake(
-        "a call that was not recorded is gone back through as one that was",
-        GRAPH,
-        "if forth is None or lent is not kept:",
-        "if forth is None:",
+        "if self._refused or self._lent() is not None:",
+        "if self._refused:",
         WHATEVER,
     ),
     Mistake(
@@ -86,8 +79,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "arguments of another dtype are taken for the recorded ones",
         GRAPH,
-        "(each.shape, each.dtype) if hasattr",
-        "each.shape if hasattr",
+        "(each.shape, each.dtype) if isinstance",
+        "each.shape if isinstance",
         f"{GRAPHS}::test_another_dtype_is_another_kind",
     ),
     Mistake(
