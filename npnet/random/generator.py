@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, cast
 
@@ -130,11 +131,10 @@ class Generator:
 
     def _bernoulli_on_host(self, p: float, shape: Shape) -> Array:
         size = math.prod(shape)
-        draws: Array = np.asarray(self._bits.random_raw(size // 4 + 1)).view(np.uint16)[:size]
-        whole, rest = divmod(p * 65536.0, 1.0)
-        if whole == 65536.0:
+        draws: Array = self._bits.random_raw(size // 4 + 1).view(np.uint16)[:size]
+        threshold, rest = _threshold(p)
+        if threshold is None:
             return np.ones(shape, dtype=bool)
-        threshold = np.uint16(whole)  # of the draws' dtype: NumPy would compare them as float64
         mask = draws < threshold
         if rest > 0.0:
             (ties,) = (draws == threshold).nonzero()
@@ -148,6 +148,16 @@ class Generator:
         draws: Array = self._device_draws[device](shape)
         mask: Array = draws < p
         return mask
+
+
+@functools.lru_cache(maxsize=64)
+def _threshold(p: float) -> tuple[np.uint16 | None, float]:
+    """The probability in 65,536ths, in the draws' dtype (NumPy would compare them as float64), and the rest.
+
+    None in place of what is no 16-bit number: 1.
+    """
+    whole, rest = divmod(p * 65536.0, 1.0)
+    return None if whole == 65536.0 else np.uint16(whole), rest
 
 
 def _float_type(dtype: DTypeLike) -> type[np.float32 | np.float64]:
