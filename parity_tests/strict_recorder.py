@@ -7,6 +7,7 @@ writes into those that were made; whatever was computed on the host, or looked a
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,11 @@ class StrictRecorder:
 
     def __init__(self) -> None:
         self.launches = self.recordings = 0
+        self.lock = threading.RLock()
+
+    def where(self) -> int:
+        """There is one stream."""
+        return 0
 
     def text(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function; NumPy's own products can be recorded here."""

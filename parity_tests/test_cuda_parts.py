@@ -109,7 +109,7 @@ def test_recorded_products(dtype: str, left: str, right: str, shape: tuple[int, 
     m, k, n = shape
     a, b = matrix(left, m, k), matrix(right, k, n)
     found = products()
-    with found.recorded(STREAM):
+    with found.recorded(STREAM, 7):
         np.testing.assert_allclose(found.dot(a, b), np.asarray(a) @ np.asarray(b), rtol=1e-5)
         out = device_array(np.full((m, n), np.nan, dtype))
         assert found.dot(a, b, out=out) is out
@@ -123,7 +123,7 @@ def test_recorded_products(dtype: str, left: str, right: str, shape: tuple[int, 
 
 def test_products_of_nothing() -> None:
     found = products()
-    with found.recorded(STREAM):
+    with found.recorded(STREAM, 7):
         np.testing.assert_array_equal(
             found.dot(device_array(np.ones((2, 0))), device_array(np.ones((0, 3)))), np.zeros((2, 3))
         )
@@ -145,7 +145,7 @@ def test_products_of_nothing() -> None:
 )
 def test_products_that_are_not_recorded(a: Any, b: Any, out: Any) -> None:
     found = products()
-    with found.recorded(STREAM), pytest.raises(NotImplementedError, match="no recorded product"):
+    with found.recorded(STREAM, 7), pytest.raises(NotImplementedError, match="no recorded product"):
         found.dot(device_array(a), device_array(b), None if out is None else device_array(out))
 
 
@@ -155,7 +155,7 @@ def test_outside_a_recording_the_product_is_numpys() -> None:
 
 def test_another_thread_s_product_is_numpys_meanwhile() -> None:
     found, results = products(), []
-    with found.recorded(STREAM):
+    with found.recorded(STREAM, 7):
         other = threading.Thread(target=lambda: results.append(found.dot(np.arange(3), np.arange(3))))
         other.start()
         other.join()
@@ -164,14 +164,25 @@ def test_another_thread_s_product_is_numpys_meanwhile() -> None:
 
 @pytest.mark.parametrize(("capability", "size"), [("75", WORKSPACE), ("90", HOPPERS_WORKSPACE)])
 def test_the_workspace_is_as_large_as_the_device_likes_it(capability: str, size: int) -> None:
-    with products(capability).recorded(STREAM) as held:
-        assert held.nbytes == size
+    found = products(capability)
+    with found.recorded(STREAM, 7):
+        pass
+    assert found._library.calls == ["stream 5", f"workspace {size >> 20}"]
+
+
+def test_what_is_launched_on_one_stream_shares_a_workspace() -> None:
+    found, addresses = products(), []
+    found._library.cublasSetWorkspace_v2 = lambda handle, address, size: addresses.append(address.value)
+    for where in (7, 7, 8):
+        with found.recorded(STREAM, where):
+            pass
+    assert addresses[0] == addresses[1] != addresses[2]
 
 
 def test_a_status_that_is_not_zero_is_a_refusal() -> None:
     found = products()
     found._library.cublasDgemm_v2 = lambda *args: 13
-    with found.recorded(STREAM), pytest.raises(NotImplementedError, match="cublasDgemm_v2 answered 13"):
+    with found.recorded(STREAM, 7), pytest.raises(NotImplementedError, match="cublasDgemm_v2 answered 13"):
         found.dot(device_array(np.ones((2, 2))), device_array(np.ones((2, 2))))
 
 
@@ -207,8 +218,12 @@ class CuPy:
                 return graphs
 
         self.ndarray = OnDevice
+        self.get_default_memory_pool = lambda: SimpleNamespace(
+            free_all_blocks=lambda: notes.append("free memory")
+        )
         self.cuda = SimpleNamespace(
             Stream=Stream,
+            get_current_stream=lambda: SimpleNamespace(ptr=7),
             MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 512),
             using_allocator=lambda malloc: nullcontext(),
             runtime=SimpleNamespace(CUDARuntimeError=error),
@@ -245,6 +260,27 @@ def test_a_recording_that_fails_is_ended() -> None:
     with pytest.raises(NotImplementedError, match="no recorded product"):
         recorder_of(cupy).record(fail)
     assert cupy.notes == ["on the stream", "begin", "end", "off the stream"]
+
+
+def test_memory_that_cupy_keeps_is_freed_for_a_recording() -> None:
+    cupy = CuPy()
+    attempts = [MemoryError("Out of memory"), None]
+
+    def work() -> str:
+        if failure := attempts.pop(0):
+            raise failure
+        return "result"
+
+    assert recorder_of(cupy).record(work)[1] == "result"
+    once = ["on the stream", "begin", "end", "off the stream"]
+    assert cupy.notes == [*once, "free memory", *once]
+
+
+def test_no_garbage_is_collected_in_a_recording() -> None:
+    enabled = []
+    recorder_of(CuPy()).record(lambda: enabled.append(gc.isenabled()))
+    assert enabled == [False]
+    assert gc.isenabled()
 
 
 def test_the_text_of_formulas_is_recorded_with_other_products() -> None:

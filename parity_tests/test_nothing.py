@@ -10,6 +10,7 @@ import torch
 
 from npnet import nn
 from npnet.errors import TargetError
+from npnet.nn.sums import column_sums
 
 LAYERS: dict[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
     "Linear": ((3, 2), (0, 3)),
@@ -71,3 +72,8 @@ def test_an_ignored_sample_counts_for_nothing(options: dict[str, Any], value: fl
 def test_a_margin_ignores_no_class(classes: int) -> None:
     with pytest.raises(TargetError, match=rf"go from 0 to {classes - 1}$"):
         nn.MultiMarginLoss()(np.zeros((1, classes)), np.array([-100]))
+
+
+def test_sums_over_the_rows_of_a_matrix_without_columns() -> None:
+    for rows in (0, 3, 130, 64 * 130):
+        assert column_sums(np.ones((rows, 0))).shape == (0,)

@@ -90,11 +90,11 @@ class TensorDataset:
         )
 
     def _sent(self, indices: Any) -> Any:
-        """Indices, if they are no range, where the first array lies."""
+        """Indices, if they are no range, where the arrays lie, if they lie together."""
         if isinstance(indices, range):
             return indices
         _check_range(indices, len(self))  # a device wraps what NumPy refuses
-        return backend.to_device(indices, self._devices[0])
+        return backend.to_device(indices, self._devices[0]) if len(set(self._devices)) == 1 else indices
 
     def _gathered(self, indices: Array) -> tuple[Array, ...]:
         places = {device: backend.to_device(indices, device) for device in set(self._devices)}

@@ -40,7 +40,14 @@ class Chain:
     Parameters
     ----------
     links : tuple of Link
+
+    Attributes
+    ----------
+    lends : bool
+        Whether what it keeps lies where its next call would put the same, and should be dropped before.
     """
+
+    lends = False
 
     def __init__(self, links: tuple[Link, ...]) -> None:
         self.links = links

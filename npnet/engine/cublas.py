@@ -41,22 +41,29 @@ class Products:
         self._cupy: Any = cupy
         self._library: Any = None
         self._handle: Any = None
+        self._workspaces: dict[Any, Any] = {}  # by the stream that recordings are launched on
         self._recording: int | None = None  # the thread that records
 
     @contextlib.contextmanager
-    def recorded(self, stream: Any) -> Iterator[Any]:
-        """Within it :meth:`dot` launches on a stream that is recorded.  Gives what that must keep."""
+    def recorded(self, stream: Any, where: Any) -> Iterator[None]:
+        """Within it :meth:`dot` launches on a stream that is recorded, to be launched on another one.
+
+        What is launched on one stream shares a workspace.
+        """
         if self._library is None:
             self._load()
-        major = int(self._cupy.cuda.Device().compute_capability[:-1])
-        workspace = self._cupy.empty(HOPPERS_WORKSPACE if major >= 9 else WORKSPACE, np.uint8)
+        if where not in self._workspaces:
+            major = int(self._cupy.cuda.Device().compute_capability[:-1])
+            size = HOPPERS_WORKSPACE if major >= 9 else WORKSPACE
+            self._workspaces[where] = self._cupy.empty(size, np.uint8)
+        workspace = self._workspaces[where]
         self._call("cublasSetStream_v2", ctypes.c_void_p(stream.ptr))
         self._call(
             *("cublasSetWorkspace_v2", ctypes.c_void_p(workspace.data.ptr), ctypes.c_size_t(workspace.nbytes))
         )
         self._recording = threading.get_ident()
         try:
-            yield workspace
+            yield
         finally:
             self._recording = None
 

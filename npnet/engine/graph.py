@@ -14,7 +14,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -28,11 +28,23 @@ __all__ = ["GraphChain", "Graphs", "Recorder", "Recording"]
 
 logger = logging.getLogger("npnet")
 
-KINDS = 16
+KINDS = 64
 """For how many kinds of arguments a formula is recorded."""
 
 VALUES = (bool, int, float, str, np.generic)
 """What is compared by its value; everything else is the same only if it is the very same."""
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect no garbage meanwhile: some destructors would break off what is recorded."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _NumPy:
@@ -56,6 +68,8 @@ class Recorder:
     ----------
     array_type : type
         Of the arrays that a recording works on.
+    lock : lock
+        Held while something is recorded, and from what a call copies in to what it copies out.
     refusals : tuple of type
         What :meth:`record` raises where something cannot be recorded.
     """
@@ -63,7 +77,7 @@ class Recorder:
     def __init__(self, cupy: ModuleType) -> None:
         self._cupy: Any = cupy
         self._stream: Any = None
-        self._lock = threading.RLock()  # there is one stream to record on, and one handle of cuBLAS
+        self.lock = threading.RLock()
         self._products = Products(cupy)
         self._numpy = _NumPy(self._products.dot)
         self._pools: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # by launcher
@@ -83,17 +97,20 @@ class Recorder:
         Nothing is computed before the first launch.  What the function makes lies in memory that nobody else
         is given as long as the launcher lives.
         """
+        with self.lock:
+            try:
+                return self._record(function)
+            except MemoryError:  # CuPy keeps freed memory for itself
+                self._cupy.get_default_memory_pool().free_all_blocks()
+                return self._record(function)
+
+    def _record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
         cuda = self._cupy.cuda
         if self._stream is None:
             self._stream = cuda.Stream(non_blocking=True)
-        pool = cuda.MemoryPool()
-        gc.collect()  # rather now than while the stream is recorded, which some destructors would break off
-        with (
-            self._lock,
-            self._stream as stream,
-            cuda.using_allocator(pool.malloc),
-            self._products.recorded(stream) as held,
-        ):
+        pool, where = cuda.MemoryPool(), self.where()
+        stream, own_memory = self._stream, cuda.using_allocator(pool.malloc)
+        with _no_collection(), stream, self._products.recorded(stream, where), own_memory:
             stream.begin_capture()
             try:
                 result = function()
@@ -103,11 +120,15 @@ class Recorder:
                 raise
             graph = stream.end_capture()
 
-        def launch(_: Any = (pool, held)) -> None:
+        def launch(_: Any = pool) -> None:
             graph.launch()
 
         self._pools[launch] = pool
         return launch, result
+
+    def where(self) -> Any:
+        """The current stream: a recording is for one, on which its launches follow one another."""
+        return self._cupy.cuda.get_current_stream().ptr
 
     def used_bytes(self) -> int:
         """The device memory that recordings hold."""
@@ -143,7 +164,7 @@ class Recording:
         self._launch, self.result = recorder.record(lambda: function(self.own))
 
     def launch(self, moving: list[Any]) -> None:
-        """Run on these arrays."""
+        """Run on these arrays; the caller holds the recorder's lock until he has copied what he needs."""
         self.fill(moving)
         self._launch()
 
@@ -184,6 +205,8 @@ class GraphChain(Chain):
     recorder : Recorder
     """
 
+    lends = True
+
     def __init__(self, links: tuple[Link, ...], recorder: Any) -> None:
         super().__init__(links)
         self._recorder = recorder
@@ -202,9 +225,13 @@ class GraphChain(Chain):
 
     def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
         """As :meth:`Chain.forward`."""
-        if self._refused or self._lent() is not None:
-            return super().forward(x, operands)
-        moving, fixed = [x], []
+        with self._recorder.lock:
+            found = None if self._refused or self._lent() is not None else self._launched(x, operands)
+        return super().forward(x, operands) if found is None else found
+
+    def _launched(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
+        """What a recording of the way forth gives; None where there is none yet."""
+        moving, fixed = [x], [self._recorder.where()]
         for link, given in zip(self.links, operands, strict=True):
             if link.steady:
                 fixed.append(given)
@@ -213,7 +240,7 @@ class GraphChain(Chain):
                     (moving if self._moves(each) else fixed).append(each)
         recording = self._recording("forth", self._forth(operands), moving, fixed)
         if recording is None:
-            return super().forward(x, operands)
+            return None
         recording.launch(moving)
         output, made, _ = recording.result
         kept = _Kept(made)
@@ -251,19 +278,20 @@ class GraphChain(Chain):
         stop: int | None,
     ) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
-        if self._refused or not isinstance(kept, _Kept):
+        forth: Recording | None = getattr(kept, "recording", None)
+        if self._refused or forth is None:
             return super().backward(g, x, kept, operands, places, stop)
-        forth = kept.recording
 
         def run(own: list[Any]) -> Any:
             _, made, mine = forth.result
             return self.way_back(stop)(own[0], forth.own[0], made, mine, places)
 
-        recording = self._recording(stop, run, [g], [forth, places])
-        if recording is None:
-            return super().backward(g, x, kept, operands, places, stop)  # type: ignore[arg-type]
-        recording.launch([g])
-        return (copied(recording.result),)
+        with self._recorder.lock:
+            recording = self._recording(stop, run, [g], [self._recorder.where(), forth, places])
+            if recording is not None:
+                recording.launch([g])
+                return (copied(recording.result),)
+        return super().backward(g, x, kept, operands, places, stop)
 
     def _recording(
         self, way: Any, function: Callable[[list[Any]], Any], moving: list[Any], fixed: list[Any]
@@ -286,7 +314,7 @@ class GraphChain(Chain):
 
 def is_known(function: Callable[..., Any]) -> bool:
     """Whether a function does nothing but launch: a formula, or one of npnet's own."""
-    return hasattr(function, "formula") or function.__module__.partition(".")[0] == "npnet"
+    return hasattr(function, "formula") or (function.__module__ or "").partition(".")[0] == "npnet"
 
 
 class Graphs:
@@ -313,35 +341,41 @@ class Graphs:
         recorder = self.recorder
         text = recorder.text(function)
         array_type = recorder.array_type
-        recordings: dict[Any, Recording | None] = {}  # None: called once, or not to be recorded
+        recordings: dict[Any, Recording | None] = {}  # None: called once
         refused = False
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            nonlocal refused
             if kwargs or type(args[0]) is not array_type:
                 return on_host(*args, **kwargs)
-            kind = tuple(
-                [(each.shape, each.dtype) if isinstance(each, array_type) else each for each in args]
+            kind = (
+                recorder.where(),
+                *[(each.shape, each.dtype) if isinstance(each, array_type) else each for each in args],
             )
-            if refused or kind not in recordings:
-                if len(recordings) >= KINDS:
-                    del recordings[next(iter(recordings))]
-                recordings[kind] = None
-                return text(*args)
+            with recorder.lock:
+                found = None if refused else launched(kind, args)
+            return text(*args) if found is None else found
+
+        def launched(kind: Any, args: tuple[Any, ...]) -> Any:
+            nonlocal refused
+            known = kind in recordings
+            recording = recordings.pop(kind, None)
             moving = [each for each in args if isinstance(each, array_type)]
-            recording = recordings[kind]
-            if recording is None:
+            if known and recording is None:
 
                 def recorded(own: list[Any]) -> Any:
                     arrays = iter(own)
                     return text(*[next(arrays) if isinstance(each, array_type) else each for each in args])
 
                 try:
-                    recording = recordings[kind] = Recording(recorder, recorded, moving, [])
+                    recording = Recording(recorder, recorded, moving, [])
                 except recorder.refusals as error:
                     logger.debug("npnet: %s is not recorded: %s", function.__name__, error)
                     refused = True
-                    return text(*args)
+            elif len(recordings) >= KINDS:
+                del recordings[next(iter(recordings))]
+            recordings[kind] = recording  # behind all others: the first one was not asked for longest
+            if recording is None:
+                return None
             recording.launch(moving)
             return copied(recording.result)
 

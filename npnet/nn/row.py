@@ -121,6 +121,8 @@ class Row:
         sizes = tuple([-1 if given is None else len(given) for given in operands])
         active = self._active.get(sizes) or self._activate(sizes)
         given = tuple([operands[i] for i in active.positions])
+        if active.chain.lends:
+            self._drop_earlier()
         made = active.chain.forward(x, given) if given else None
         if made is None:
             return one_by_one(self._layers, x, operands)
@@ -135,6 +137,14 @@ class Row:
             if isinstance(now.frame, list):
                 now.frame.append((self, x, output))
         return output
+
+    def _drop_earlier(self) -> None:
+        """Drop what an earlier pass has left, as this call will when it keeps something of its own."""
+        now = thread.state
+        if now.recording:
+            for contexts in self._all:
+                if contexts.number != now.number:
+                    contexts.stack.clear()
 
     def _look_up(self) -> list[Any]:
         """Look up the contexts, and the operands of the steady layers; what kinds of operands these are."""
@@ -296,7 +306,7 @@ def through(chain: Module, x: Any, plans: dict[Hashable, Plan]) -> Any:
     kind = type(x)
     if kind is not np.ndarray and not backend.is_plain(x):
         return one_by_one(list(chain.children()), x)
-    key = kind, x.shape, x.dtype.str
+    key = kind, x.shape, x.dtype.str, chain.training
     plan = plans.get(key)
     if plan is not None and plan.lasts(chain):
         return plan.run(x)

@@ -38,8 +38,9 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
     if n <= 2 * BLOCK:
         return np.dot(ones(n, x), x, out=out)
     whole = n - n % BLOCK
-    partial = np.dot(ones(BLOCK, x), x[:whole].reshape(BLOCK, -1))
-    sums = column_sums(partial.reshape(-1, d), out=out)
+    rows = whole // BLOCK
+    partial = np.dot(ones(BLOCK, x), x[:whole].reshape(BLOCK, rows * d))
+    sums = column_sums(partial.reshape(rows, d), out=out)
     if whole < n:
         sums += column_sums(x[whole:])
     return sums

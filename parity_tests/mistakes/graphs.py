@@ -8,10 +8,12 @@ __all__ = ["MISTAKES"]
 
 GRAPH = "npnet/engine/graph.py"
 CUBLAS = "npnet/engine/cublas.py"
+ROW = "npnet/nn/row.py"
 FUSION = "npnet/engine/fusion.py"
 LOSS = "npnet/nn/loss/cross_entropy.py"
 
 GRAPHS = "parity_tests/test_graphs.py"
+CALLERS = "parity_tests/test_graphs_callers.py"
 PARTS = "parity_tests/test_cuda_parts.py"
 WHATEVER = f"{GRAPHS}::test_whatever_is_done_a_recorded_network_does_as_another"
 LAUNCHES = f"{GRAPHS}::test_a_step_is_three_launches"
@@ -50,8 +52,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "what a call keeps is overwritten before it was gone back through",
         GRAPH,
-        "if self._refused or self._lent() is not None:",
-        "if self._refused:",
+        "None if self._refused or self._lent() is not None else",
+        "None if self._refused else",
         WHATEVER,
     ),
     Mistake(
@@ -72,8 +74,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "one kind more is kept",
         GRAPH,
-        "if len(recordings) >= KINDS:",
-        "if len(recordings) > KINDS:",
+        "elif len(recordings) >= KINDS:",
+        "elif len(recordings) > KINDS:",
         f"{GRAPHS}::test_a_formula_is_recorded_for_so_many_kinds_of_arguments",
     ),
     Mistake(
@@ -96,6 +98,41 @@ MISTAKES: list[Mistake] = [
         "                    stream.end_capture()\n                raise\n",
         "                    pass\n                raise\n",
         f"{PARTS}::test_a_recording_that_fails_is_ended",
+    ),
+    Mistake(
+        "a formula's calls do not wait for one another",
+        GRAPH,
+        "            with recorder.lock:\n",
+        "            if True:\n",
+        f"{CALLERS}::test_criteria_of_two_threads",
+    ),
+    Mistake(
+        "a row's calls do not wait for one another",
+        GRAPH,
+        "        with self._recorder.lock:\n            found",
+        "        if True:\n            found",
+        f"{CALLERS}::test_a_model_that_two_threads_ask",
+    ),
+    Mistake(
+        "a row is launched on whatever stream",
+        GRAPH,
+        "moving, fixed = [x], [self._recorder.where()]",
+        "moving, fixed = [x], []",
+        f"{CALLERS}::test_a_recording_is_for_one_stream",
+    ),
+    Mistake(
+        "what an earlier pass has left stands in the way",
+        ROW,
+        "if contexts.number != now.number:",
+        "if contexts.number == now.number:",
+        f"{CALLERS}::test_a_batch_that_is_looked_at_without_going_back_is_recorded_all_the_same",
+    ),
+    Mistake(
+        "both modes share a plan",
+        ROW,
+        "key = kind, x.shape, x.dtype.str, chain.training",
+        "key = kind, x.shape, x.dtype.str",
+        f"{CALLERS}::test_a_mode_has_a_recording_of_its_own",
     ),
     Mistake("matrices change places", CUBLAS, "_as_it_lies(cupy, b)", "_as_it_lies(cupy, rows)", PRODUCTS),
     Mistake(
