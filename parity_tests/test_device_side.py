@@ -13,11 +13,13 @@ import pytest
 
 import npnet
 from npnet import backend
-from npnet.data import Dataset, Split
+from npnet.data import DataLoader, Dataset, Split, Subset, TensorDataset
 from npnet.errors import DeviceError, DeviceMemoryError
 from npnet.pinned import PinnedSender
+from npnet.random import Generator
 from npnet.training import NumpyEngine, load_recipe, make_task, memory, placement
 from npnet.training.memory import out_of_memory
+from parity_tests import strict_device
 from parity_tests.strict_device import count_synchronisations
 
 pytestmark = pytest.mark.stand_in
@@ -143,6 +145,26 @@ def test_data_that_do_not_fit_are_sent_a_batch_at_a_time(monkeypatch: pytest.Mon
     assert outcomes[0][1] == outcomes[1][1]
     for name, value in outcomes[0][0].items():
         np.testing.assert_array_equal(value, outcomes[1][0][name])
+
+
+@pytest.mark.parametrize("part", ["whole", "part", "part of a part"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_loader_sends_the_indices_of_an_epoch_at_once(part: str, shuffle: bool) -> None:
+    def batches(device: str) -> list[list[Any]]:
+        values = np.arange(22.0).reshape(11, 2), np.arange(11)
+        dataset: Any = TensorDataset(*(backend.to_device(array, device) for array in values))
+        for _ in range(part.count("part")):
+            dataset = Subset(dataset, range(len(dataset) - 1, 0, -1))
+        before = strict_device.uploads
+        found = list(DataLoader(dataset, 2, shuffle, generator=Generator(0)))
+        # Of whole batches, and of the last one, which is not full; a range is a slice.
+        sent = 0 if device == "cpu" or (part == "whole" and not shuffle) else 1 + len(dataset) % 2
+        assert strict_device.uploads == before + sent
+        return [[backend.to_host(array) for array in batch] for batch in found]
+
+    for ours, theirs in zip(batches("strict"), batches("cpu"), strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_on_the_host_there_is_nothing_to_choose() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.data.sampler import BatchSampler, RandomSampler, SequentialSampler
-from npnet.data.subset import TensorDataset, gathers
+from npnet.data.subset import gathers
 from npnet.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from npnet.random import resolve
 
@@ -175,8 +175,10 @@ class DataLoader:
     def _batches(self, order: Iterable[Any]) -> Iterator[Any]:
         collate = default_collate if self.collate_fn is None else self.collate_fn
         gather = collate is default_collate and gathers(self.dataset)
-        if gather and type(order) is BatchSampler and type(self.dataset) is TensorDataset:
-            yield from map(list, self.dataset.batches(order))
+        if gather and type(order) is BatchSampler:
+            dataset: Any = self.dataset
+            for indices in order.batches(dataset.sent):
+                yield list(dataset.gathered(indices))
             return
         for indices in order.batches() if type(order) is BatchSampler else order:
             if gather:

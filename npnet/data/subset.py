@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
-from npnet.data.sampler import BatchSampler
+from npnet.data.sampler import Indices
 from npnet.errors import ArgumentError, DtypeError, ShapeError
 from npnet.random import resolve
 
@@ -75,28 +75,21 @@ class TensorDataset:
                 index = slice(index.start, index.stop)
             if isinstance(index, (int, np.integer, slice)):
                 return tuple(tensor[index] for tensor in self.tensors)
-        indices = _indices(index)
-        if self._on_host:
-            return tuple([tensor.take(indices, axis=0) for tensor in self.tensors])
-        return self._gathered(self._sent(indices))
+        return self.gathered(self.sent(_indices(index)))
 
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Array, ...]]:
-        """The batches of a sampler; to a device it sends the indices of many at a time."""
-        if self._on_host:
-            return map(self.__getitem__, sampler.batches())
-        return (
-            self[indices] if isinstance(indices, range) else self._gathered(indices)
-            for indices in sampler.batches(self._sent)
-        )
-
-    def _sent(self, indices: Any) -> Any:
-        """Indices, if they are no range, where the arrays lie, if they lie together."""
-        if isinstance(indices, range):
+    def sent(self, indices: Indices) -> Indices:
+        """Indices, if they are no range, on the device of the arrays, if they share one."""
+        if self._on_host or isinstance(indices, range):
             return indices
         _check_range(indices, len(self))  # a device wraps what NumPy refuses
         return backend.to_device(indices, self._devices[0]) if len(set(self._devices)) == 1 else indices
 
-    def _gathered(self, indices: Array) -> tuple[Array, ...]:
+    def gathered(self, indices: Indices) -> tuple[Array, ...]:
+        """The batch of some indices that were :meth:`sent`, on their own or with others."""
+        if isinstance(indices, range):
+            return self[indices]
+        if self._on_host:
+            return tuple([tensor.take(indices, axis=0) for tensor in self.tensors])
         places = {device: backend.to_device(indices, device) for device in set(self._devices)}
         return tuple(
             np.take(tensor, places[device], axis=0)
@@ -147,6 +140,16 @@ class Subset:
         if isinstance(index, range) and index.step == 1:
             index = slice(index.start, index.stop)
         return self.dataset[self.indices[index if isinstance(index, slice) else _indices(index)]]
+
+    def sent(self, indices: Indices) -> Indices:
+        """As :meth:`TensorDataset.sent`, of the whole's indices; where it :func:`gathers`."""
+        sent: Indices = self.dataset.sent(self.indices[_indices(indices)])
+        return sent
+
+    def gathered(self, indices: Indices) -> tuple[Array, ...]:
+        """As :meth:`TensorDataset.gathered`."""
+        batch: tuple[Array, ...] = self.dataset.gathered(indices)
+        return batch
 
 
 def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = None) -> list[Subset]:
