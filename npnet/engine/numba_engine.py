@@ -30,7 +30,7 @@ from numba.core.errors import NumbaError
 from npnet._version import __version__
 from npnet.engine import numba_overloads
 from npnet.engine.formula import Formula
-from npnet.engine.numba_overloads import MATRICES, OPTIONS, ShapeMismatch, element, operand, put
+from npnet.engine.numba_overloads import OPTIONS, WORDS, ShapeMismatch
 from npnet.engine.scalar import NotScalar, ScalarText, bare_definition, scalar_text
 
 __all__ = ["compiled", "formula_runner", "is_kept", "rule_runner", "takes", "texts"]
@@ -198,8 +198,7 @@ def compiled(name: str, source: str) -> Callable[..., Any]:
     path, new = _cached_text(name, source)
     module = python_types.ModuleType(f"npnet_engine.{name if path is None else path.stem}")
     sys.modules[module.__name__] = module  # where Numba looks for it when it loads machine code
-    words = {"operand": operand, "element": element, "put": put, **MATRICES}
-    vars(module).update(words, np=np, inner=numba.njit(**OPTIONS))
+    vars(module).update(WORDS, np=np, inner=numba.njit(**OPTIONS))
     exec(compile(source, str(path or f"<npnet engine: {name}>"), "exec"), vars(module))
     if new:
         _say_once(path)

@@ -1,7 +1,7 @@
 """What the loops of the Numba engine call, and what whole formulas call, said anew for a compiler.
 
-Each is a function of the name that it has in the formulas' texts, and its overload for the arrays that loops
-take; for all others there is none, and NumPy runs the formula.
+Each has the name that it has in the formulas' texts, and says for the types of its arguments what runs; where
+it gives None, as for arrays that no loop takes, NumPy runs the formula.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-__all__ = ["MATRICES", "OPTIONS", "ShapeMismatch", "element", "operand", "put"]
+__all__ = ["OPTIONS", "WORDS", "ShapeMismatch"]
 
 OPTIONS: Any = {"error_model": "numpy", "nogil": True}
 """Division by zero gives infinity, as in NumPy; other threads may run."""
@@ -27,21 +27,28 @@ class ShapeMismatch(Exception):  # noqa: N818 (no error: NumPy takes over)
     """Operands whose shapes the loop does not take."""
 
 
+WORDS: dict[str, Callable[..., Any]] = {}
+"""What compiled texts call, by name."""
+
+
+def word(choose: Callable[..., Any]) -> Any:
+    """A function for compiled texts alone: `choose` gives what runs for the types of a call, or None."""
+
+    def called(*args: Any) -> Any:
+        raise TypeError(f"{choose.__name__} is called by compiled texts alone")
+
+    called.__name__, called.__doc__ = choose.__name__, choose.__doc__
+    overload(called, jit_options=OPTIONS, strict=False)(choose)
+    WORDS[choose.__name__] = called
+    return called
+
+
 # ---------------------------------------------------------------------- what the loops call
 
 
+@word
 def operand(first: Any, other: Any) -> Any:
     """An operand as the loop wants it: a matrix, a row, or a number of the first one's dtype."""
-    raise NotImplementedError  # stands for its overload
-
-
-def element(array: Any, i: Any, j: Any) -> Any:
-    """Element ``[i, j]`` of a matrix, ``[j]`` of a row, or the number itself."""
-    raise NotImplementedError  # stands for its overload
-
-
-@overload(operand, jit_options=OPTIONS, strict=False)
-def _operand(first: Any, other: Any) -> Any:
     if not isinstance(first, types.Array) or first.ndim == 0 or not isinstance(first.dtype, types.Float):
         return None
     if isinstance(other, (types.Float, types.Integer)):
@@ -80,8 +87,9 @@ def _operand(first: Any, other: Any) -> Any:
     return stacked
 
 
-@overload(element, jit_options=OPTIONS, strict=False)
-def _element(array: Any, i: Any, j: Any) -> Any:
+@word
+def element(array: Any, i: Any, j: Any) -> Any:
+    """Element ``[i, j]`` of a matrix, ``[j]`` of a row, or the number itself."""
     if not isinstance(array, types.Array):
         return lambda array, i, j: array
     if array.ndim == 1:
@@ -89,13 +97,9 @@ def _element(array: Any, i: Any, j: Any) -> Any:
     return lambda array, i, j: array[i, j]
 
 
-def put(array: Any, i: Any, j: Any, value: Any) -> None:
+@word
+def put(array: Any, i: Any, j: Any, value: Any) -> Any:
     """Store into element ``[i, j]`` of a matrix, or ``[j]`` of a row."""
-    raise NotImplementedError  # stands for its overload
-
-
-@overload(put, jit_options=OPTIONS, strict=False)
-def _put(array: Any, i: Any, j: Any, value: Any) -> Any:
     if array.ndim == 1:
 
         def into_row(array: Any, i: Any, j: Any, value: Any) -> None:
@@ -112,71 +116,6 @@ def _put(array: Any, i: Any, j: Any, value: Any) -> Any:
 # ---------------------------------------------------------------------- what whole formulas call
 
 
-def column_sums(x: Any, out: Any = None) -> Any:
-    """Sums over the rows of a matrix; see :func:`npnet.nn.sums.column_sums`."""
-    raise NotImplementedError  # stands for its overload
-
-
-def channel_sums(x: Any) -> Any:
-    """The same."""
-    raise NotImplementedError  # stands for its overload
-
-
-def divisor(x: Any) -> Any:
-    """How many rows a matrix has, at least 1, as a number of its dtype."""
-    raise NotImplementedError  # stands for its overload
-
-
-def values_of_channel(x: Any) -> Any:
-    """How many rows a matrix has."""
-    raise NotImplementedError  # stands for its overload
-
-
-def along_channels(statistic: Any, x: Any) -> Any:
-    """A row as it is added to a matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def rows_of(x: Any) -> Any:
-    """A matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def flat_images(x: Any) -> Any:
-    """A matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def largest(x: Any) -> Any:
-    """The largest element of each column of a matrix."""
-    raise NotImplementedError  # stands for its overload
-
-
-def at_class(x: Any, target: Any) -> Any:
-    """The element of each column at its sample's class."""
-    raise NotImplementedError  # stands for its overload
-
-
-def less_at_class(x: Any, target: Any, amount: Any) -> None:
-    """Take something off there, in place."""
-    raise NotImplementedError  # stands for its overload
-
-
-def share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
-    """See :func:`npnet.nn.normalization.share_of_batch`."""
-    raise NotImplementedError  # stands for its overload
-
-
-MATRICES: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        *(column_sums, channel_sums, divisor, values_of_channel, along_channels, rows_of, flat_images),
-        *(share_of_batch, largest, at_class, less_at_class),
-    )
-}
-"""What whole formulas call, by name; of matrices, while NumPy's take other shapes too."""
-
-
 def _is_matrix(x: Any) -> bool:
     return isinstance(x, types.Array) and x.ndim == 2 and isinstance(x.dtype, types.Float)
 
@@ -185,8 +124,9 @@ def _are_indices(x: Any) -> bool:
     return isinstance(x, types.Array) and x.ndim == 1 and isinstance(x.dtype, types.Integer)
 
 
-@overload(column_sums, jit_options=OPTIONS, strict=False)
-def _column_sums(x: Any, out: Any = None) -> Any:
+@word
+def column_sums(x: Any, out: Any = None) -> Any:
+    """Sums over the rows of a matrix; see :func:`npnet.nn.sums.column_sums`."""
     if not _is_matrix(x):
         return None
 
@@ -210,28 +150,33 @@ def _column_sums(x: Any, out: Any = None) -> Any:
     return lambda x, out=None: compiled(x, out)
 
 
-@overload(channel_sums, jit_options=OPTIONS, strict=False)
-def _channel_sums(x: Any) -> Any:
+@word
+def channel_sums(x: Any) -> Any:
+    """The same."""
     return (lambda x: column_sums(x)) if _is_matrix(x) else None
 
 
-@overload(divisor, jit_options=OPTIONS, strict=False)
-def _divisor(x: Any) -> Any:
+@word
+def divisor(x: Any) -> Any:
+    """How many rows a matrix has, at least 1, as a number of its dtype."""
     return (lambda x: x.dtype.type(max(x.shape[0], 1))) if _is_matrix(x) else None
 
 
-@overload(values_of_channel, jit_options=OPTIONS, strict=False)
-def _values_of_channel(x: Any) -> Any:
+@word
+def values_of_channel(x: Any) -> Any:
+    """How many rows a matrix has."""
     return (lambda x: x.shape[0]) if _is_matrix(x) else None
 
 
-@overload(along_channels, jit_options=OPTIONS, strict=False)
-def _along_channels(statistic: Any, x: Any) -> Any:
+@word
+def along_channels(statistic: Any, x: Any) -> Any:
+    """A row as it is added to a matrix."""
     return (lambda statistic, x: statistic) if _is_matrix(x) else None
 
 
-@overload(share_of_batch, jit_options=OPTIONS, strict=False)
-def _share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
+@word
+def share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
+    """See :func:`npnet.nn.normalization.share_of_batch`."""
     if isinstance(momentum, types.NoneType):
 
         def average(num_batches_tracked: Any, momentum: Any) -> Any:
@@ -247,18 +192,21 @@ def _share_of_batch(num_batches_tracked: Any, momentum: Any) -> Any:
     return moving
 
 
-@overload(rows_of, jit_options=OPTIONS, strict=False)
-def _rows_of(x: Any) -> Any:
+@word
+def rows_of(x: Any) -> Any:
+    """A matrix."""
     return (lambda x: x) if _is_matrix(x) and x.layout != "A" else None  # which a product would copy
 
 
-@overload(flat_images, jit_options=OPTIONS, strict=False)
-def _flat_images(x: Any) -> Any:
+@word
+def flat_images(x: Any) -> Any:
+    """A matrix."""
     return (lambda x: x) if _is_matrix(x) else None
 
 
-@overload(largest, jit_options=OPTIONS, strict=False)
-def _largest(x: Any) -> Any:
+@word
+def largest(x: Any) -> Any:
+    """The largest element of each column of a matrix."""
     if not _is_matrix(x):
         return None
 
@@ -274,8 +222,9 @@ def _largest(x: Any) -> Any:
     return maxima
 
 
-@overload(at_class, jit_options=OPTIONS, strict=False)
-def _at_class(x: Any, target: Any) -> Any:
+@word
+def at_class(x: Any, target: Any) -> Any:
+    """The element of each column at its sample's class."""
     if not _is_matrix(x) or not _are_indices(target):
         return None
 
@@ -292,8 +241,9 @@ def _at_class(x: Any, target: Any) -> Any:
     return gathered
 
 
-@overload(less_at_class, jit_options=OPTIONS, strict=False)
-def _less_at_class(x: Any, target: Any, amount: Any) -> Any:
+@word
+def less_at_class(x: Any, target: Any, amount: Any) -> Any:
+    """Take something off there, in place."""
     if not _is_matrix(x) or not _are_indices(target) or not isinstance(amount, types.Array):
         return None
 
