@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npnet.engine import choice
-from npnet.engine.formula import formulas
+from npnet.engine.formula import text_of
 from npnet.engine.graph import Graphs
 from parity_tests.strict_device import ON_GPU, StrictArray, forbid_synchronisation
 
@@ -48,9 +48,7 @@ class StrictRecorder:
 
     def text(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function; NumPy's own products can be recorded here."""
-        formula = getattr(function, "formula", None)
-        text: Callable[..., Any] = function if formula is None else formula.function
-        return text
+        return text_of(function)
 
     def record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
         """What does all again that the function did, in its memory; and the function's result.
@@ -141,6 +139,4 @@ def _counted(recorder: Any) -> Any:
 
 def _use(graphs: Any) -> None:
     choice._graphs = graphs
-    choice.changes += 1
-    for formula in tuple(formulas):
-        choice.adopt(formula)
+    choice.adopt_all()

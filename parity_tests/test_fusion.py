@@ -59,12 +59,10 @@ class Recorded:
 def cupy_like(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     recorded = Recorded()
     monkeypatch.setattr(choice, "_fusion", Fusion(recorded.module))
-    for formula in formulas:
-        choice.adopt(formula)
+    choice.adopt_all()
     yield recorded
     monkeypatch.undo()
-    for formula in formulas:
-        choice.adopt(formula)
+    choice.adopt_all()
 
 
 def train(device: str) -> dict[str, Any]:

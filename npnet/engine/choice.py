@@ -20,6 +20,7 @@ from npnet.errors import ArgumentError, EngineError
 __all__ = [
     "ENGINES",
     "adopt",
+    "adopt_all",
     "chain_of",
     "engine",
     "fuse_for",
@@ -88,7 +89,7 @@ def set_engine(name: str) -> None:
     'numpy'
     >>> backend.set_engine(before)
     """
-    global _numba, _pending, changes
+    global _numba, _pending
     if name not in ENGINES:
         source = f" (from {VARIABLE})" if name == _pending else ""
         raise ArgumentError(f"there is no engine {name!r}{source}; there are {', '.join(map(repr, ENGINES))}")
@@ -102,7 +103,14 @@ def set_engine(name: str) -> None:
                 f"engine {name!r} needs Numba, which cannot be imported ({error}): pip install "
                 "'npnet[fast]', or stay with engine 'numpy'"
             ) from error
-    _numba, _pending, changes = chosen, None, changes + 1
+    _numba, _pending = chosen, None
+    adopt_all()
+
+
+def adopt_all() -> None:
+    """Let every formula, and every row from its next call, follow what runs formulas now."""
+    global changes
+    changes += 1
     for formula in tuple(formulas):
         adopt(formula)
 
@@ -179,10 +187,9 @@ def recorded_bytes() -> int:
 
 def fuse_for(cupy: ModuleType) -> None:
     """Make kernels of formulas and rules, and graphs of rows, for CuPy's arrays, when it is first used."""
-    global _fusion, _graphs, changes
+    global _fusion, _graphs
     from npnet.engine.fusion import Fusion
     from npnet.engine.graph import Graphs, Recorder
 
-    _fusion, _graphs, changes = Fusion(cupy), Graphs(Recorder(cupy)), changes + 1
-    for formula in tuple(formulas):
-        adopt(formula)
+    _fusion, _graphs = Fusion(cupy), Graphs(Recorder(cupy))
+    adopt_all()

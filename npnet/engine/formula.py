@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, cast
 
-__all__ = ["Formula", "elementwise", "formulas", "recorded", "whole"]
+__all__ = ["Formula", "elementwise", "formulas", "recorded", "text_of", "whole"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +51,19 @@ class Formula:
 
 formulas: weakref.WeakSet[Formula] = weakref.WeakSet()
 """All that there are; an engine walks them when it is chosen."""
+
+
+def text_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A formula as it stands, whatever runs it; any other function itself.
+
+    Examples
+    --------
+    >>> from npnet.nn.linear import linear
+    >>> text_of(linear) is linear.formula.function, text_of(len) is len
+    (True, True)
+    """
+    formula: Formula | None = getattr(function, "formula", None)
+    return function if formula is None else formula.function
 
 
 def elementwise(function: F) -> F:

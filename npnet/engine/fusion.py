@@ -14,6 +14,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from npnet.engine.formula import text_of
+
 __all__ = ["Fusion", "with_module"]
 
 
@@ -37,8 +39,7 @@ def with_module(function: Callable[..., Any], module: Any) -> Callable[..., Any]
     >>> with_module(eval("lambda x: np.sqrt(x)", {"np": np}), math)(4)
     2.0
     """
-    formula = getattr(function, "formula", None)
-    rebound: Callable[..., Any] = _rebound(function if formula is None else formula.function, module, {})
+    rebound: Callable[..., Any] = _rebound(text_of(function), module, {})
     return rebound
 
 
@@ -49,7 +50,7 @@ def _rebound(function: Any, module: Any, done: dict[Any, Any]) -> Any:
     formula = getattr(function, "formula", None)
     if formula is not None and formula.is_elementwise:
         return function
-    inner = function if formula is None else formula.function
+    inner: Any = text_of(function)
     if "np" not in inner.__globals__ and not inner.__module__.startswith("npnet."):
         return function
     if inner not in done:

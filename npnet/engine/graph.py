@@ -14,7 +14,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -174,6 +174,17 @@ class Recording:
             own[...] = given
 
 
+def recording_of(
+    what: str, recorder: Any, function: Callable[[list[Any]], Any], moving: list[Any], fixed: list[Any]
+) -> Recording | None:
+    """A recording; None, and a line in the log, where there can be none."""
+    try:
+        return Recording(recorder, function, moving, fixed)
+    except recorder.refusals as error:
+        logger.debug("npnet: %s is not recorded: %s", what, error)
+        return None
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two trees of lists and tuples have the very same arrays, and equal numbers."""
     if a is b:
@@ -181,6 +192,20 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
     return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b)
+
+
+def parted(operands: Sequence[Any], kind: type) -> tuple[list[Any], list[Any]]:
+    """The arrays among operands, and the others."""
+    arrays: list[Any] = []
+    others: list[Any] = []
+    for each in operands:
+        (arrays if isinstance(each, kind) else others).append(each)
+    return arrays, others
+
+
+def joined(operands: Sequence[Any], kind: type, arrays: Iterator[Any]) -> tuple[Any, ...]:
+    """The operands with the next arrays in the places of their own."""
+    return tuple([next(arrays) if isinstance(each, kind) else each for each in operands])
 
 
 def copied(tree: Any) -> Any:
@@ -236,8 +261,9 @@ class GraphChain(Chain):
             if link.steady:
                 fixed.append(given)
             else:
-                for each in given:
-                    (moving if self._moves(each) else fixed).append(each)
+                arrays, others = parted(given, self._recorder.array_type)
+                moving += arrays
+                fixed += others
         recording = self._recording("forth", self._forth(operands), moving, fixed)
         if recording is None:
             return None
@@ -247,10 +273,6 @@ class GraphChain(Chain):
         kept.recording, self._lent = recording, weakref.ref(kept)
         return output.copy(), kept
 
-    def _moves(self, operand: Any) -> bool:
-        """Whether an operand of a layer that is not steady is an array, and another one in every call."""
-        return isinstance(operand, self._recorder.array_type)
-
     def _forth(self, operands: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
         """The way forth as a function of all arrays that move; it returns its operands too."""
 
@@ -258,9 +280,7 @@ class GraphChain(Chain):
             arrays = iter(own[1:])
             mine = tuple(
                 [
-                    given
-                    if link.steady
-                    else tuple([next(arrays) if self._moves(each) else each for each in given])
+                    given if link.steady else joined(given, self._recorder.array_type, arrays)
                     for link, given in zip(self.links, operands, strict=True)
                 ]
             )
@@ -303,12 +323,11 @@ class GraphChain(Chain):
         lately, self._lately[way] = self._lately.get(way), fixed
         if lately is None or not same(lately, fixed):
             return None
-        try:
-            recording = self._recordings[way] = Recording(self._recorder, function, moving, fixed)
-        except self._recorder.refusals as error:
-            logger.debug("npnet: a row of layers is not recorded: %s", error)
+        recording = recording_of("a row of layers", self._recorder, function, moving, fixed)
+        if recording is None:
             self._refused = True
-            return None
+        else:
+            self._recordings[way] = recording
         return recording
 
 
@@ -359,18 +378,16 @@ class Graphs:
             nonlocal refused
             known = kind in recordings
             recording = recordings.pop(kind, None)
-            moving = [each for each in args if isinstance(each, array_type)]
+            moving, _ = parted(args, array_type)
             if known and recording is None:
-
-                def recorded(own: list[Any]) -> Any:
-                    arrays = iter(own)
-                    return text(*[next(arrays) if isinstance(each, array_type) else each for each in args])
-
-                try:
-                    recording = Recording(recorder, recorded, moving, [])
-                except recorder.refusals as error:
-                    logger.debug("npnet: %s is not recorded: %s", function.__name__, error)
-                    refused = True
+                recording = recording_of(
+                    function.__name__,
+                    recorder,
+                    lambda own: text(*joined(args, array_type, iter(own))),
+                    moving,
+                    [],
+                )
+                refused = recording is None
             elif len(recordings) >= KINDS:
                 del recordings[next(iter(recordings))]
             recordings[kind] = recording  # behind all others: the first one was not asked for longest

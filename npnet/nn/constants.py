@@ -9,7 +9,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 
-__all__ = ["counted", "ones", "ones_for", "zeros_for"]
+__all__ = ["counted", "ones", "zeros_for"]
 
 LARGEST = 1 << 18
 """Elements of the arrays that are kept for good, one a dtype: of zeros, and on a device of ones."""
@@ -36,11 +36,6 @@ def ones(n: int, like: Array) -> Array:
     if n > LARGEST:
         return np.ones_like(like, shape=n)
     return _device_ones(like.dtype.char, backend.device_of(like))[:n]
-
-
-def ones_for(x: Array) -> Array:
-    """A vector of ones, one for each column of a matrix."""
-    return ones(x.shape[-1], x)
 
 
 @functools.lru_cache(maxsize=32)

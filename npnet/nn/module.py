@@ -29,7 +29,7 @@ from npnet.errors import (
 from npnet.nn.context import Changes, Contexts, Together, thread
 from npnet.nn.parameter import Parameter
 
-__all__ = ["IncompatibleKeys", "Module", "back_through"]
+__all__ = ["IncompatibleKeys", "Module", "back_through", "first_that_learns"]
 
 Self = TypeVar("Self", bound="Module")
 Call = tuple[Any, Any, Any]
@@ -514,14 +514,18 @@ def _chain(calls: list[Call], source: Any, output: Any) -> tuple[Any, ...] | Non
     return tuple([child for child, _, _ in calls]) if source is output else None
 
 
+def first_that_learns(children: Sequence[Any]) -> int:
+    """The position of the first child with a parameter that requires a gradient; else their number."""
+    for i, child in enumerate(children):
+        if child._learns():
+            return i
+    return len(children)
+
+
 def back_through(children: Sequence[Any], grad_output: Any, input_grad: bool) -> Any:
     """Go back through a chain of children; see :meth:`Module.backward`."""
-    first = 0
-    if not input_grad:  # below the first child that learns nothing is left to do
-        for child in children:
-            if child._learns():
-                break
-            first += 1
+    # Below the first child that learns nothing is left to do.
+    first = 0 if input_grad else first_that_learns(children)
     for i in range(len(children) - 1, first - 1, -1):
         grad_output = children[i].backward(grad_output, input_grad=input_grad or i > first)
     return grad_output if input_grad else None

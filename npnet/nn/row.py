@@ -22,7 +22,7 @@ from npnet.engine.chain import Chain, Link
 from npnet.errors import NpnetError
 from npnet.nn.context import Changes, Contexts, Together, thread
 from npnet.nn.formula_layer import FormulaLayer, is_bare, is_steady
-from npnet.nn.module import Module, back_through
+from npnet.nn.module import Module, back_through, first_that_learns
 from npnet.nn.parameter import Arena, Parameter
 
 __all__ = ["Plan", "Row", "one_by_one", "through"]
@@ -218,14 +218,6 @@ class Row:
 
     def _learns(self) -> bool:
         return first_that_learns(self._layers) < len(self._layers)
-
-
-def first_that_learns(layers: list[FormulaLayer]) -> int:
-    """Its position; the number of layers where none learns."""
-    for i, layer in enumerate(layers):
-        if layer._learns():
-            return i
-    return len(layers)
 
 
 def _spread(context: Any) -> list[tuple[Any, ...]]:

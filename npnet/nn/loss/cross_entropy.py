@@ -13,7 +13,7 @@ import numpy as np
 from npnet.backend import Array
 from npnet.engine import recorded, whole
 from npnet.errors import ArgumentError
-from npnet.nn.constants import counted, ones_for
+from npnet.nn.constants import counted, ones
 from npnet.nn.loss.base import reduced
 from npnet.nn.loss.classes import (
     ClassLoss,
@@ -221,7 +221,7 @@ class CrossEntropyLoss(ClassLoss):
             return loss
         x, divisor, slope_divisor = classes_first(input), target.size, max(target.size, 1)
         if by_index:
-            losses, slopes = losses_of_indices(x, target.reshape(-1), ones_for(x))
+            losses, slopes = losses_of_indices(x, target.reshape(-1), ones(target.size, x))
         else:
             self._check_distribution(input, target)
             q = smoothed(classes_first(target), self.weight, self.label_smoothing)
