@@ -269,12 +269,13 @@ def test_a_parameter_that_layers_share_gets_the_sum_of_its_gradients(depth: int,
     assert (none, one) == (0, 1)
 
 
-def test_what_is_refused_after_a_change_is_refused_in_a_row() -> None:
+@pytest.mark.parametrize("who", ["chain", "child"])
+def test_what_is_refused_after_a_change_is_refused_in_a_row(who: str) -> None:
     model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
     x, _ = batch(rows=1)
     model(x)
     model(x)
-    model.train()
+    (model if who == "chain" else model[1]).train()
     with pytest.raises(npnet.errors.ShapeError, match="BatchNorm1d needs more than 1 value per channel"):
         model(x)
     np.testing.assert_array_equal(model[1].running_mean, np.zeros(5))

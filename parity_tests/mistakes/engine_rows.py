@@ -138,7 +138,7 @@ MISTAKES: list[Mistake] = [
         MODULE,
         'module.__dict__["training"] = mode\n        Changes.count += 1\n',
         'module.__dict__["training"] = mode\n',
-        f"{ROWS}::test_what_is_refused_after_a_change_is_refused_in_a_row",
+        f"{ROWS}::test_what_is_refused_after_a_change_is_refused_in_a_row[child]",
     ),
     Mistake(
         "what a layer takes is looked at once",
