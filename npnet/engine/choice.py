@@ -13,8 +13,11 @@ from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import Any, cast
 
+import numpy as np
+
 from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import Formula, formulas
+from npnet.engine.numpy_chain import TracedChain
 from npnet.errors import ArgumentError, EngineError
 
 __all__ = [
@@ -167,11 +170,11 @@ def chain_of(links: tuple[Link, ...], kind: Hashable, like: Any) -> Chain:
         from npnet.engine import numba_chain
 
         return numba_chain.chain_of(links, kind)
-    return _numpy_chain(links, changes)
+    return TracedChain(links) if type(like) is np.ndarray else _plain_chain(links, changes)
 
 
 @functools.lru_cache(maxsize=256)
-def _numpy_chain(links: tuple[Link, ...], changes: int) -> Chain:
+def _plain_chain(links: tuple[Link, ...], changes: int) -> Chain:
     return Chain(links)
 
 

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, cast
 
-__all__ = ["Formula", "elementwise", "formulas", "recorded", "text_of", "whole"]
+__all__ = ["Formula", "elementwise", "formulas", "is_known", "recorded", "text_of", "whole"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +64,11 @@ def text_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     formula: Formula | None = getattr(function, "formula", None)
     return function if formula is None else formula.function
+
+
+def is_known(function: Callable[..., Any]) -> bool:
+    """Whether a function does nothing but arithmetic of arrays: a formula, or one of npnet's own."""
+    return hasattr(function, "formula") or (function.__module__ or "").partition(".")[0] == "npnet"
 
 
 def elementwise(function: F) -> F:

@@ -22,6 +22,7 @@ import numpy as np
 
 from npnet.engine.chain import Chain, Link
 from npnet.engine.cublas import Products
+from npnet.engine.formula import is_known
 from npnet.engine.fusion import with_module
 
 __all__ = ["GraphChain", "Graphs", "Recorder", "Recording"]
@@ -329,11 +330,6 @@ class GraphChain(Chain):
         else:
             self._recordings[way] = recording
         return recording
-
-
-def is_known(function: Callable[..., Any]) -> bool:
-    """Whether a function does nothing but launch: a formula, or one of npnet's own."""
-    return hasattr(function, "formula") or (function.__module__ or "").partition(".")[0] == "npnet"
 
 
 class Graphs:

@@ -31,7 +31,7 @@ def _device_ones(dtype: str, device: str) -> Array:
 
 def ones(n: int, like: Array) -> Array:
     """A vector of ones of an array's dtype, where that array lies."""
-    if type(like) is np.ndarray:
+    if isinstance(like, np.ndarray):
         return _host_ones(n, like.dtype.char) if n <= SHORT else np.ones(n, like.dtype)
     if n > LARGEST:
         return np.ones_like(like, shape=n)
@@ -45,7 +45,7 @@ def _counted(n: int) -> Array:
 
 def counted(n: int, like: Array) -> Array:
     """The numbers ``0 ... n - 1``, where another array lies."""
-    return _counted(n) if type(like) is np.ndarray and n <= SHORT else np.arange(n, like=like)
+    return _counted(n) if isinstance(like, np.ndarray) and n <= SHORT else np.arange(n, like=like)
 
 
 @functools.lru_cache(maxsize=4)
@@ -61,6 +61,6 @@ def zeros_for(x: Array) -> Array | int:
     NumPy takes the maximum of two arrays three times faster than that of an array and a number.  An engine
     reads the number 0 instead.
     """
-    if type(x) is not np.ndarray or x.size > LARGEST:
+    if not isinstance(x, np.ndarray) or x.size > LARGEST:
         return 0
     return _zeros(x.dtype.char)[: x.size].reshape(x.shape)
