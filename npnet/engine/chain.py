@@ -6,10 +6,15 @@ together with the formulas' own texts (:mod:`npnet.engine.numba_chain`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Chain", "Link", "lines_back", "lines_forth"]
+import numpy as np
+
+__all__ = ["Chain", "Link", "lines_back", "lines_forth", "same"]
+
+VALUES = (bool, int, float, str, np.generic)
+"""What is compared by its value; everything else is the same only if it is the very same."""
 
 
 class Link(NamedTuple):
@@ -53,10 +58,18 @@ class Chain:
         self.links = links
         self.ways: dict[Any, Callable[..., Any]] = {}  # the way forth, and those back by where they stop
 
-    def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]] | None:
+    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, tuple[Any, ...]] | None:
         """The last output and what each link keeps; None where the formulas have to be called one by one.
 
         The first input is not among what is kept.
+
+        Parameters
+        ----------
+        x : ndarray
+        operands : sequence of tuple
+            Of each link.
+        steady : object
+            The very same one as long as those of all steady links are.
         """
         found: tuple[Any, tuple[Any, ...]] = self.way_forth()(x, operands)
         return found
@@ -73,9 +86,10 @@ class Chain:
         g: Any,
         x: Any,
         kept: tuple[Any, ...],
-        operands: tuple[Any, ...],
+        operands: Sequence[Any],
         places: tuple[Any, ...],
         stop: int | None,
+        steady: object,
     ) -> tuple[Any, ...] | None:
         """A tuple of the gradient by the input; None where the derivatives have to be called one by one.
 
@@ -83,11 +97,13 @@ class Chain:
         ----------
         g, x : ndarray
             The gradient by the last output, and the first input.
-        kept, operands, places : tuple of tuple
+        kept, operands, places : sequence of tuple
             Of each link.
         stop : int or None
             The first link that learns, to go back no further, and give None for the gradient by the input;
             or None, to go back all the way.
+        steady : object
+            What :meth:`forward` was given.
         """
         return (self.way_back(stop)(g, x, kept, operands, places),)
 
@@ -162,3 +178,12 @@ def lines_back(links: tuple[Link, ...], names: list[str], stop: int | None) -> l
             arguments.append("None" if stop == i else "True")
         lines.append(f"    g{i} = {names[i]}({', '.join(arguments)})")
     return [*lines, f"    return {'g0' if stop is None else 'None'}"]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two trees of lists and tuples have the very same arrays, and equal numbers."""
+    if a is b:
+        return True
+    if isinstance(a, (list, tuple)):
+        return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
+    return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b)

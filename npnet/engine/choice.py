@@ -15,9 +15,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from npnet.engine import numpy_chain
 from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import Formula, formulas
-from npnet.engine.numpy_chain import TracedChain
 from npnet.errors import ArgumentError, EngineError
 
 __all__ = [
@@ -123,10 +123,10 @@ def adopt(formula: Formula) -> None:
     if _pending is not None:
         formula.run = _first_call(formula)
         return
-    if _numba is not None and formula.kind != "recorded":
-        formula.run = _numba.formula_runner(formula)
+    if formula.kind != "recorded":
+        formula.run = formula.function if _numba is None else _numba.formula_runner(formula)
     else:
-        formula.run = formula.function
+        formula.run = formula.function if _numba is not None else numpy_chain.formula_runner(formula.function)
     if _fusion is not None and formula.kind == "elementwise":
         formula.run = _fusion.formula_runner(formula.function, formula.run)
     if _graphs is not None and formula.kind == "recorded":
@@ -170,7 +170,7 @@ def chain_of(links: tuple[Link, ...], kind: Hashable, like: Any) -> Chain:
         from npnet.engine import numba_chain
 
         return numba_chain.chain_of(links, kind)
-    return TracedChain(links) if type(like) is np.ndarray else _plain_chain(links, changes)
+    return numpy_chain.TracedChain(links) if type(like) is np.ndarray else _plain_chain(links, changes)
 
 
 @functools.lru_cache(maxsize=256)

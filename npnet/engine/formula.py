@@ -105,11 +105,11 @@ def whole(function: F) -> F:
 
 
 def recorded(function: F) -> F:
-    """Let a GPU launch all of a function at once: one that makes many short calls.
+    """Let a GPU launch all of a function at once, and NumPy do its calls and nothing else: if they are many.
 
     It changes none of its arguments, which are arrays, numbers, strings and None, the first one an array; it
     never looks at a number in an array; and it returns arrays, and numbers that depend on shapes alone.
-    On the host it runs as it stands, whatever the engine.
+    With an engine it runs as it stands, and the engine what it calls.
 
     Examples
     --------

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.engine.chain import Chain, Link
+from npnet.engine.chain import Chain, Link, same
 from npnet.engine.cublas import Products
 from npnet.engine.formula import is_known
 from npnet.engine.fusion import with_module
@@ -31,9 +31,6 @@ logger = logging.getLogger("npnet")
 
 KINDS = 64
 """For how many kinds of arguments a formula is recorded."""
-
-VALUES = (bool, int, float, str, np.generic)
-"""What is compared by its value; everything else is the same only if it is the very same."""
 
 
 @contextlib.contextmanager
@@ -186,15 +183,6 @@ def recording_of(
         return None
 
 
-def same(a: Any, b: Any) -> bool:
-    """Whether two trees of lists and tuples have the very same arrays, and equal numbers."""
-    if a is b:
-        return True
-    if isinstance(a, (list, tuple)):
-        return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
-    return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b)
-
-
 def parted(operands: Sequence[Any], kind: type) -> tuple[list[Any], list[Any]]:
     """The arrays among operands, and the others."""
     arrays: list[Any] = []
@@ -249,13 +237,13 @@ class GraphChain(Chain):
         text: Callable[..., Any] = self._recorder.text(function)
         return text
 
-    def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
+    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, Any] | None:
         """As :meth:`Chain.forward`."""
         with self._recorder.lock:
             found = None if self._refused or self._lent() is not None else self._launched(x, operands)
-        return super().forward(x, operands) if found is None else found
+        return super().forward(x, operands, steady) if found is None else found
 
-    def _launched(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
+    def _launched(self, x: Any, operands: Sequence[Any]) -> tuple[Any, Any] | None:
         """What a recording of the way forth gives; None where there is none yet."""
         moving, fixed = [x], [self._recorder.where()]
         for link, given in zip(self.links, operands, strict=True):
@@ -274,7 +262,7 @@ class GraphChain(Chain):
         kept.recording, self._lent = recording, weakref.ref(kept)
         return output.copy(), kept
 
-    def _forth(self, operands: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
+    def _forth(self, operands: Sequence[Any]) -> Callable[[list[Any]], Any]:
         """The way forth as a function of all arrays that move; it returns its operands too."""
 
         def run(own: list[Any]) -> Any:
@@ -294,14 +282,15 @@ class GraphChain(Chain):
         g: Any,
         x: Any,
         kept: Any,
-        operands: tuple[Any, ...],
+        operands: Sequence[Any],
         places: tuple[Any, ...],
         stop: int | None,
+        steady: object,
     ) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
         forth: Recording | None = getattr(kept, "recording", None)
         if self._refused or forth is None:
-            return super().backward(g, x, kept, operands, places, stop)
+            return super().backward(g, x, kept, operands, places, stop, steady)
 
         def run(own: list[Any]) -> Any:
             _, made, mine = forth.result
@@ -312,7 +301,7 @@ class GraphChain(Chain):
             if recording is not None:
                 recording.launch([g])
                 return (copied(recording.result),)
-        return super().backward(g, x, kept, operands, places, stop)
+        return super().backward(g, x, kept, operands, places, stop, steady)
 
     def _recording(
         self, way: Any, function: Callable[[list[Any]], Any], moving: list[Any], fixed: list[Any]

@@ -1,13 +1,15 @@
 """Rows of formulas on NumPy: called as they stand at first, then line by line (:mod:`npnet.engine.trace`).
 
-A row is written down when it is called for the second time with the same parameters, numbers and places of
-gradients; whoever changes a number in every step is served by the formulas themselves.
+So are formulas that make many short calls.  A row is written down when it is called for the second time with
+the same parameters, numbers and places of gradients; whoever changes a number in every step is served by the
+formulas themselves.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,30 +18,48 @@ from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import is_known
 from npnet.engine.trace import Tape, Untraceable
 
-__all__ = ["TracedChain"]
+__all__ = ["TracedChain", "formula_runner"]
 
 logger = logging.getLogger("npnet")
 
+KINDS = 64
+"""For how many kinds of arguments a formula is written down."""
+
 
 class _Way:
-    """A way and what it was called with: arrays and numbers that stay, and kinds of the others."""
+    """A way and what it was called with.
+
+    Parameters
+    ----------
+    links : tuple of Link
+    operands : sequence of tuple
+    fixed : tuple
+        What must be the very same in a call that the way fits.
+    """
 
     entry: Callable[..., Any] | None = None
     """What was written down; None as long as it was called only once."""
 
-    def __init__(self, fixed: list[Any], moving: list[Any]) -> None:
-        self._fixed = fixed
-        self._kinds = [(array.shape, array.dtype) for array in moving]
+    def __init__(self, links: tuple[Link, ...], operands: Sequence[Any], fixed: tuple[Any, ...]) -> None:
+        self.fixed = fixed
+        self._others = [
+            (i, [(each.shape, each.dtype) if isinstance(each, np.ndarray) else each for each in operands[i]])
+            for i, link in enumerate(links)
+            if not link.steady
+        ]
 
-    def fits(self, fixed: list[Any], moving: list[Any]) -> bool:
-        """Whether a call has the very same arrays and numbers, and arrays like the others."""
-        for own, given in zip(self._fixed, fixed, strict=True):
-            if own is not given:
-                return False
-        for (shape, dtype), array in zip(self._kinds, moving, strict=True):
-            if array.shape != shape or array.dtype != dtype:
-                return False
-        return True
+    def moving(self, operands: Sequence[Any]) -> list[Any] | None:
+        """The arrays that are others in every call; None if the way does not fit them, or the numbers."""
+        found = []
+        for i, kinds in self._others:
+            for each, kind in zip(operands[i], kinds, strict=True):
+                if type(each) is np.ndarray:
+                    if type(kind) is not tuple or each.shape != kind[0] or each.dtype != kind[1]:
+                        return None
+                    found.append(each)
+                elif each is not kind:
+                    return None
+        return found
 
 
 class TracedChain(Chain):
@@ -56,70 +76,62 @@ class TracedChain(Chain):
         self._lately: dict[Any, _Way] = {}
         self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)
 
-    def forward(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, tuple[Any, ...]]:
         """As :meth:`Chain.forward`."""
         if not self._refused and x.flags.c_contiguous:
-            fixed, moving = self._parted(operands)
-            entry = self._entry("forth", fixed, moving, self._forth, x, operands)
-            if entry is not None:
-                found: tuple[Any, tuple[Any, ...]] = entry(x, moving)
+            written = self._written.get("forth")
+            if written is None or written.fixed[0] is not steady:
+                written = self._write("forth", operands, (steady,), self._forth, x, operands)
+            if written is not None and (moving := written.moving(operands)) is not None:
+                found: tuple[Any, tuple[Any, ...]] = written.entry(x, moving)  # type: ignore[misc]
                 return found
-        return super().forward(x, operands)  # type: ignore[return-value]
+        return super().forward(x, operands, steady)  # type: ignore[return-value]
 
     def backward(
         self,
         g: Any,
         x: Any,
         kept: tuple[Any, ...],
-        operands: tuple[Any, ...],
+        operands: Sequence[Any],
         places: tuple[Any, ...],
         stop: int | None,
+        steady: object,
     ) -> tuple[Any, ...]:
         """As :meth:`Chain.backward`."""
         if not self._refused and (flags := g.flags).forc:
-            fixed, moving = self._parted(operands)
-            fixed.append(places)
-            entry = self._entry(
-                (stop, flags.c_contiguous), fixed, moving, self._back, g, x, kept, operands, places, stop
-            )
-            if entry is not None:
-                return (entry(g, x, kept, moving),)
-        return super().backward(g, x, kept, operands, places, stop)  # type: ignore[return-value]
+            way = stop, flags.c_contiguous
+            written = self._written.get(way)
+            if written is None or written.fixed[0] is not steady or written.fixed[1] is not places:
+                call = g, x, kept, operands, places, stop
+                written = self._write(way, operands, (steady, places), self._back, *call)
+            if written is not None and (moving := written.moving(operands)) is not None:
+                return (written.entry(g, x, kept, moving),)  # type: ignore[misc]
+        return super().backward(g, x, kept, operands, places, stop, steady)  # type: ignore[return-value]
 
-    def _parted(self, operands: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
-        """What of the operands is the same call after call, and the arrays that are others."""
-        fixed: list[Any] = []
-        moving: list[Any] = []
-        for link, given in zip(self.links, operands, strict=True):
-            if link.steady:
-                fixed.append(given)
-            else:
-                for each in given:
-                    (moving if isinstance(each, np.ndarray) else fixed).append(each)
-        return fixed, moving
-
-    def _entry(
-        self, way: Any, fixed: list[Any], moving: list[Any], write: Callable[..., Any], *call: Any
-    ) -> Callable[..., Any] | None:
-        """The way as it was written down; now, if the last call had the same fixed, else None."""
-        written = self._written.get(way)
-        if written is not None and written.fits(fixed, moving):
-            return written.entry
+    def _write(
+        self,
+        way: Any,
+        operands: Sequence[Any],
+        fixed: tuple[Any, ...],
+        write: Callable[..., Callable[..., Any]],
+        *call: Any,
+    ) -> _Way | None:
+        """Write a way down, if the last call had the very same fixed."""
         lately = self._lately.get(way)
-        if lately is None or not lately.fits(fixed, moving):
-            self._lately[way] = _Way(fixed, moving)
+        same = lately is not None and all(map(operator.is_, lately.fixed, fixed))
+        if lately is None or not same or lately.moving(operands) is None:
+            self._lately[way] = _Way(self.links, operands, fixed)
             return None
         try:
             with np.errstate(all="ignore"):  # the numbers of this call are not looked at
                 lately.entry = write(*call)
         except Untraceable as reason:
-            logger.debug("npnet: a row of layers is not written down: %s", reason)
-            self._refused = True
+            self._refused = _say("a row of layers", reason)
             return None
         self._written[way] = self._lately.pop(way)
-        return lately.entry
+        return lately
 
-    def _forth(self, x: Any, operands: tuple[Any, ...]) -> Callable[..., Any]:
+    def _forth(self, x: Any, operands: Sequence[Any]) -> Callable[..., Any]:
         tape = Tape()
         own, names = self._noted(tape, operands)
         result = self.way_forth()(tape.argument(x, "x"), own)
@@ -130,7 +142,7 @@ class TracedChain(Chain):
         g: Any,
         x: Any,
         kept: tuple[Any, ...],
-        operands: tuple[Any, ...],
+        operands: Sequence[Any],
         places: tuple[Any, ...],
         stop: int | None,
     ) -> Callable[..., Any]:
@@ -148,7 +160,7 @@ class TracedChain(Chain):
         head = ["def entry(g, x, kept, moving):", f"    {names} = moving"]
         return tape.function([*head, f"    {tape.text(own_kept, set())} = kept"], result)
 
-    def _noted(self, tape: Tape, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], str]:
+    def _noted(self, tape: Tape, operands: Sequence[Any]) -> tuple[tuple[Any, ...], str]:
         """The operands with arrays that take notes, and the names of those that move, as a tuple."""
         own: list[tuple[Any, ...]] = []
         names: list[str] = []
@@ -166,3 +178,54 @@ class TracedChain(Chain):
 
 def _constant(tape: Tape, value: Any) -> Any:
     return tape.constant(value) if isinstance(value, np.ndarray) else value
+
+
+def _say(what: str, reason: Untraceable) -> bool:
+    logger.debug("npnet: %s is not written down: %s", what, reason)
+    return True
+
+
+def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What to call instead of a formula that makes many short calls: from the second call on, those alone.
+
+    Examples
+    --------
+    >>> def squares(x):
+    ...     return (x * x).sum()
+    >>> run = formula_runner(squares)
+    >>> [run(np.array([1.0, number])).item() for number in range(3)]
+    [1.0, 2.0, 5.0]
+    """
+    entries: dict[Any, Callable[..., Any] | None] = {}  # None: called once
+    refused = False
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        nonlocal refused
+        if refused or kwargs or type(args[0]) is not np.ndarray:
+            return function(*args, **kwargs)
+        kind = tuple([(each.shape, each.dtype) if type(each) is np.ndarray else each for each in args])
+        entry = entries.get(kind)
+        if entry is not None:
+            return entry(*args)
+        if kind in entries:
+            try:
+                entries[kind] = written(args)
+            except Untraceable as reason:
+                refused = _say(function.__name__, reason)
+        else:
+            if len(entries) >= KINDS:
+                del entries[next(iter(entries))]
+            entries[kind] = None
+        return function(*args)
+
+    def written(args: tuple[Any, ...]) -> Callable[..., Any]:
+        names = [f"a{i}" for i in range(len(args))]
+        with np.errstate(all="ignore"):
+            tape = Tape()
+            own = [
+                tape.argument(each, name) if type(each) is np.ndarray else each
+                for each, name in zip(args, names, strict=True)
+            ]
+            return tape.function([f"def entry({', '.join(names)}):"], function(*own))
+
+    return run

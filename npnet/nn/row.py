@@ -18,7 +18,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.engine import choice
-from npnet.engine.chain import Chain, Link
+from npnet.engine.chain import Chain, Link, same
 from npnet.errors import NpnetError
 from npnet.nn.context import Changes, Contexts, Together, thread
 from npnet.nn.formula_layer import FormulaLayer, is_bare, is_steady
@@ -42,11 +42,21 @@ def version() -> Version:
 
 
 class _Active:
-    """Those layers of a row that do not pass their input through, and what is looked up once of them."""
+    """Those layers of a row that do not pass their input through, and what is looked up once of them.
 
-    def __init__(self, layers: list[FormulaLayer], positions: list[int], chain: Chain) -> None:
+    Attributes
+    ----------
+    outline : tuple
+        What their contexts are made of beside the arrays: where they stand in the row, whether the first one
+        keeps its input, and the shapes of the outputs of all layers of the row but the last.
+    """
+
+    def __init__(
+        self, layers: list[FormulaLayer], positions: list[int], shapes: list[Any], chain: Chain
+    ) -> None:
         self.layers, self.positions, self.chain = layers, positions, chain
-        self.keeps_input = bool(layers) and layers[0].keeps == "input"
+        self.all = len(layers) == len(shapes) + 1
+        self.outline = positions, bool(layers) and layers[0].keeps == "input", shapes
         self._places: tuple[tuple[Array | None, ...], ...] | None = None
         self._parameters: list[Parameter] = []
         self._version: Version | None = None
@@ -78,12 +88,14 @@ class _Active:
     def _look_up(self, dtype: np.dtype[Any]) -> None:
         learned = [layer.learned() for layer in self.layers]
         self._parameters = [parameter for own in learned for parameter in own if parameter is not None]
-        self._places = None
+        places = None
         once = len(set(self._parameters)) == len(self._parameters)
         if once and all(each.dtype == dtype for each in self._parameters):
-            self._places = tuple(
+            places = tuple(
                 [tuple([None if each is None else each.storage() for each in own]) for own in learned]
             )
+        if not same(self._places, places):
+            self._places = places
 
 
 class Row:
@@ -106,34 +118,38 @@ class Row:
         self._contexts = Contexts()
         self._identities = list(map(id, layers))
         self._repeated = len(set(self._identities)) < len(layers)
-        self._others = [i for i, layer in enumerate(layers) if not is_steady(layer)]
+        self._operands: Operands = []
         self._kinds = self._look_up()
-        # By how many operands each layer has, which tells those apart that pass their input through.
+        # By how many operands those layers have whose operands change, and may pass their input through.
         self._active: dict[tuple[int, ...], _Active] = {}
 
     def call(self, x: Any) -> Any:
         """The output, with what each layer needs for its backward saved, and the call noted."""
         if type(x) is not self._kind or x.shape != self._shape or x.dtype != self._dtype:
             return one_by_one(self._layers, x)
-        operands = self._operands.copy()
-        for i in self._others:
-            operands[i] = self._layers[i].operands(self._likes[i])
-        sizes = tuple([-1 if given is None else len(given) for given in operands])
-        active = self._active.get(sizes) or self._activate(sizes)
-        given = tuple([operands[i] for i in active.positions])
+        operands = steady = self._operands
+        if self._others:
+            operands = operands.copy()
+            for i, layer, like in self._others:
+                operands[i] = layer.operands(like)
+        sizes = tuple([-1 if operands[i] is None else len(operands[i]) for i, _, _ in self._others])  # type: ignore[arg-type]
+        active = self._active.get(sizes) or self._activate(operands, sizes)
+        given: Any = operands if active.all else [operands[i] for i in active.positions]
         if active.chain.lends:
             self._drop_earlier()
-        made = active.chain.forward(x, given) if given else None
+        made = active.chain.forward(x, given, steady) if given else None
         if made is None:
             return one_by_one(self._layers, x, operands)
         output, kept = made
         now = thread.state
         if now.recording:
-            shapes = [*self._shapes, output.shape]
-            context = sizes, active.positions, active.keeps_input, shapes, x, kept, given
+            context = sizes, active.outline, steady, output.shape, x, kept, given
             together, number = Together(self._identities, context, _spread), now.number
             for contexts in self._all:
-                contexts.push(together, number)
+                if contexts.number != number:
+                    contexts.stack.clear()
+                    contexts.number = number
+                contexts.stack.append(together)
             if isinstance(now.frame, list):
                 now.frame.append((self, x, output))
         return output
@@ -149,11 +165,12 @@ class Row:
     def _look_up(self) -> list[Any]:
         """Look up the contexts, and the operands of the steady layers; what kinds of operands these are."""
         self._all = [self._contexts, *(layer._contexts for layer in self._layers)]
-        self._operands: Operands = [
-            None if i in self._others else layer.operands(like)
-            for i, (layer, like) in enumerate(zip(self._layers, self._likes, strict=True))
-        ]
-        return [given and [_kind(each) for each in given] for given in self._operands]
+        kinds = list(zip(self._layers, self._likes, strict=True))
+        operands: Operands = [layer.operands(x) if is_steady(layer) else None for layer, x in kinds]
+        if not same(self._operands, operands):
+            self._operands = operands
+        self._others = [(i, layer, x) for i, (layer, x) in enumerate(kinds) if not is_steady(layer)]
+        return [given and [_kind(each) for each in given] for given in operands]
 
     def lasts(self) -> bool:
         """Whether the layers, after some change, take what they took, with operands of the same kinds."""
@@ -164,18 +181,18 @@ class Row:
             return False
         return self._kinds == self._look_up()
 
-    def _activate(self, sizes: tuple[int, ...]) -> _Active:
-        positions = [i for i, size in enumerate(sizes) if size >= 0]
+    def _activate(self, operands: Operands, sizes: tuple[int, ...]) -> _Active:
+        positions = [i for i, given in enumerate(operands) if given is not None]
         layers = [self._layers[i] for i in positions]
         links = tuple(
             Link(
-                *(layer.formula, layer.derivative, layer.keeps, sizes[i], len(layer.learned())),
-                steady=i not in self._others,
+                *(layer.formula, layer.derivative, layer.keeps, len(operands[i] or ()), len(layer.learned())),
+                steady=is_steady(layer),
             )
             for i, layer in zip(positions, layers, strict=True)
         )
         chain = choice.chain_of(links, (len(self._shape), self._dtype.char), self._likes[0])
-        active = self._active[sizes] = _Active(layers, positions, chain)
+        active = self._active[sizes] = _Active(layers, positions, self._shapes, chain)
         return active
 
     def backward(self, grad_output: Array, *, input_grad: bool = True) -> Array | None:
@@ -183,13 +200,13 @@ class Row:
         together = self._taken_together()
         if together is None:
             return back_through(self._layers, grad_output, input_grad)
-        sizes, _, _, shapes, x, kept, given = together.context
+        sizes, _, steady, shape, x, kept, given = together.context
         active = self._active[sizes]
-        active.layers[-1].check_grad(grad_output, shapes[-1])
+        active.layers[-1].check_grad(grad_output, shape)
         stop = None if input_grad else first_that_learns(active.layers)
         if type(grad_output) is self._kind and grad_output.dtype == self._dtype:
             places, written = active.places(self._dtype)
-            found = active.chain.backward(grad_output, x, kept, given, places, stop)
+            found = active.chain.backward(grad_output, x, kept, given, places, stop, steady)
             if found is not None:
                 for contexts in self._all:
                     contexts.stack.pop()
@@ -222,7 +239,8 @@ class Row:
 
 def _spread(context: Any) -> list[tuple[Any, ...]]:
     """The contexts of all layers of a row."""
-    _, positions, keeps_input, shapes, x, kept, given = context
+    _, (positions, keeps_input, shapes), _, shape, x, kept, given = context
+    shapes = [*shapes, shape]
     contexts: list[tuple[Any, ...]] = [(shape, (), None) for shape in shapes]
     for i, own_kept, own_given in zip(positions, kept, given, strict=True):
         contexts[i] = shapes[i], own_kept, own_given

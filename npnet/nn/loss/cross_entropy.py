@@ -102,6 +102,22 @@ def smoothed(t: Array, weight: Array | None, label_smoothing: float) -> Array:
 
 
 @recorded
+def reduced_of_all(input: Array, target: Array, reduction: str) -> tuple[Array, Array]:  # noqa: A002 (PyTorch's)
+    """Reduce the losses of class indices, at least one, of which all count alike.
+
+    Returns
+    -------
+    reduced : ndarray
+        The loss.
+    slopes : ndarray, shape (c, m)
+        Of each sample's loss.
+    """
+    x = classes_first(input)
+    losses, slopes = losses_of_indices(x, target.reshape(-1), ones(target.size, x))
+    return reduced(losses.reshape(target.shape), target.size, reduction), slopes
+
+
+@recorded
 def reduced_over_indices(
     input: Array,  # noqa: A002 (PyTorch's name)
     target: Array,
@@ -211,28 +227,23 @@ class CrossEntropyLoss(ClassLoss):
     def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Compare logits with class indices or probabilities."""
         self._check_classes(input, target)
-        by_index = target.dtype.kind in "iu"
-        all_count = by_index and self._check_indices(input, target)
-        if by_index and not (all_count and self.weight is None and self.label_smoothing == 0.0):
-            loss, slopes, counted_weight = reduced_over_indices(
-                *(input, target, self.weight, self.ignore_index, self.label_smoothing, self.reduction)
-            )
-            self.save(input.shape, slopes, counted_weight)
+        if target.dtype.kind in "iu":
+            divisor: Any = target.size
+            if self._check_indices(input, target) and self.weight is None and self.label_smoothing == 0.0:
+                loss, slopes = reduced_of_all(input, target, self.reduction)
+            else:
+                loss, slopes, divisor = reduced_over_indices(
+                    *(input, target, self.weight, self.ignore_index, self.label_smoothing, self.reduction)
+                )
+            self.save(input.shape, slopes, divisor)
             return loss
-        x, divisor, slope_divisor = classes_first(input), target.size, max(target.size, 1)
-        if by_index:
-            losses, slopes = losses_of_indices(x, target.reshape(-1), ones(target.size, x))
-        else:
-            self._check_distribution(input, target)
-            q = smoothed(classes_first(target), self.weight, self.label_smoothing)
-            losses, slopes = losses_of_distribution(x, q)
-            divisor = slope_divisor = x.shape[1]
-        self.save(input.shape, slopes, slope_divisor)
-        losses = losses.reshape(without_classes(input.shape))
-        if divisor:
-            return self._reduced(losses, divisor)
-        with np.errstate(invalid="ignore"):  # no samples: 0 / 0 is NaN, as in PyTorch
-            return self._reduced(losses, divisor)
+        self._check_distribution(input, target)
+        x, q = classes_first(input), smoothed(classes_first(target), self.weight, self.label_smoothing)
+        losses, slopes = losses_of_distribution(x, q)
+        divisor = x.shape[1]
+        self.save(input.shape, slopes, divisor)
+        with np.errstate(invalid="ignore" if divisor == 0 else None):  # 0 / 0 is NaN, as in PyTorch
+            return self._reduced(losses.reshape(without_classes(input.shape)), divisor)
 
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the logits."""
