@@ -6,7 +6,7 @@ together with the formulas' own texts (:mod:`npnet.engine.numba_chain`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +58,9 @@ class Chain:
         self.links = links
         self.ways: dict[Any, Callable[..., Any]] = {}  # the way forth, and those back by where they stop
 
-    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, tuple[Any, ...]] | None:
+    def forward(
+        self, x: Any, operands: tuple[Any, ...], steady: object
+    ) -> tuple[Any, tuple[Any, ...]] | None:
         """The last output and what each link keeps; None where the formulas have to be called one by one.
 
         The first input is not among what is kept.
@@ -66,7 +68,7 @@ class Chain:
         Parameters
         ----------
         x : ndarray
-        operands : sequence of tuple
+        operands : tuple of tuple
             Of each link.
         steady : object
             The very same one as long as those of all steady links are.
@@ -86,7 +88,7 @@ class Chain:
         g: Any,
         x: Any,
         kept: tuple[Any, ...],
-        operands: Sequence[Any],
+        operands: tuple[Any, ...],
         places: tuple[Any, ...],
         stop: int | None,
         steady: object,
@@ -97,7 +99,7 @@ class Chain:
         ----------
         g, x : ndarray
             The gradient by the last output, and the first input.
-        kept, operands, places : sequence of tuple
+        kept, operands, places : tuple of tuple
             Of each link.
         stop : int or None
             The first link that learns, to go back no further, and give None for the gradient by the input;

@@ -14,7 +14,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -183,7 +183,7 @@ def recording_of(
         return None
 
 
-def parted(operands: Sequence[Any], kind: type) -> tuple[list[Any], list[Any]]:
+def parted(operands: tuple[Any, ...], kind: type) -> tuple[list[Any], list[Any]]:
     """The arrays among operands, and the others."""
     arrays: list[Any] = []
     others: list[Any] = []
@@ -192,7 +192,7 @@ def parted(operands: Sequence[Any], kind: type) -> tuple[list[Any], list[Any]]:
     return arrays, others
 
 
-def joined(operands: Sequence[Any], kind: type, arrays: Iterator[Any]) -> tuple[Any, ...]:
+def joined(operands: tuple[Any, ...], kind: type, arrays: Iterator[Any]) -> tuple[Any, ...]:
     """The operands with the next arrays in the places of their own."""
     return tuple([next(arrays) if isinstance(each, kind) else each for each in operands])
 
@@ -237,13 +237,13 @@ class GraphChain(Chain):
         text: Callable[..., Any] = self._recorder.text(function)
         return text
 
-    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, Any] | None:
+    def forward(self, x: Any, operands: tuple[Any, ...], steady: object) -> tuple[Any, Any] | None:
         """As :meth:`Chain.forward`."""
         with self._recorder.lock:
             found = None if self._refused or self._lent() is not None else self._launched(x, operands)
         return super().forward(x, operands, steady) if found is None else found
 
-    def _launched(self, x: Any, operands: Sequence[Any]) -> tuple[Any, Any] | None:
+    def _launched(self, x: Any, operands: tuple[Any, ...]) -> tuple[Any, Any] | None:
         """What a recording of the way forth gives; None where there is none yet."""
         moving, fixed = [x], [self._recorder.where()]
         for link, given in zip(self.links, operands, strict=True):
@@ -262,7 +262,7 @@ class GraphChain(Chain):
         kept.recording, self._lent = recording, weakref.ref(kept)
         return output.copy(), kept
 
-    def _forth(self, operands: Sequence[Any]) -> Callable[[list[Any]], Any]:
+    def _forth(self, operands: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
         """The way forth as a function of all arrays that move; it returns its operands too."""
 
         def run(own: list[Any]) -> Any:
@@ -282,7 +282,7 @@ class GraphChain(Chain):
         g: Any,
         x: Any,
         kept: Any,
-        operands: Sequence[Any],
+        operands: tuple[Any, ...],
         places: tuple[Any, ...],
         stop: int | None,
         steady: object,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from numba.core.errors import NumbaError
@@ -34,12 +34,14 @@ class CompiledChain(Chain):
         self._calls = 0
         self._refused = False
 
-    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, tuple[Any, ...]] | None:
+    def forward(
+        self, x: Any, operands: tuple[Any, ...], steady: object
+    ) -> tuple[Any, tuple[Any, ...]] | None:
         """As :meth:`Chain.forward`; None until the row is hot, and where no loop takes its operands."""
         if self._refused or not (x.flags.c_contiguous and x.flags.writeable):  # else compiled for each layout
             return None
         found: tuple[Any, tuple[Any, ...]] | None = self._unless_refused(
-            lambda: super(CompiledChain, self).forward(x, tuple(operands), steady) if self._is_hot() else None
+            lambda: super(CompiledChain, self).forward(x, operands, steady) if self._is_hot() else None
         )
         return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class _Way:
     Parameters
     ----------
     links : tuple of Link
-    operands : sequence of tuple
+    operands : tuple of tuple
     fixed : tuple
         What must be the very same in a call that the way fits.
     """
@@ -40,7 +40,7 @@ class _Way:
     entry: Callable[..., Any] | None = None
     """What was written down; None as long as it was called only once."""
 
-    def __init__(self, links: tuple[Link, ...], operands: Sequence[Any], fixed: tuple[Any, ...]) -> None:
+    def __init__(self, links: tuple[Link, ...], operands: tuple[Any, ...], fixed: tuple[Any, ...]) -> None:
         self.fixed = fixed
         self._others = [
             (i, [(each.shape, each.dtype) if isinstance(each, np.ndarray) else each for each in operands[i]])
@@ -48,7 +48,7 @@ class _Way:
             if not link.steady
         ]
 
-    def moving(self, operands: Sequence[Any]) -> list[Any] | None:
+    def moving(self, operands: tuple[Any, ...]) -> list[Any] | None:
         """The arrays that are others in every call; None if the way does not fit them, or the numbers."""
         found = []
         for i, kinds in self._others:
@@ -76,7 +76,7 @@ class TracedChain(Chain):
         self._lately: dict[Any, _Way] = {}
         self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)
 
-    def forward(self, x: Any, operands: Sequence[Any], steady: object) -> tuple[Any, tuple[Any, ...]]:
+    def forward(self, x: Any, operands: tuple[Any, ...], steady: object) -> tuple[Any, tuple[Any, ...]]:
         """As :meth:`Chain.forward`."""
         if not self._refused and x.flags.c_contiguous:
             written = self._written.get("forth")
@@ -92,7 +92,7 @@ class TracedChain(Chain):
         g: Any,
         x: Any,
         kept: tuple[Any, ...],
-        operands: Sequence[Any],
+        operands: tuple[Any, ...],
         places: tuple[Any, ...],
         stop: int | None,
         steady: object,
@@ -111,7 +111,7 @@ class TracedChain(Chain):
     def _write(
         self,
         way: Any,
-        operands: Sequence[Any],
+        operands: tuple[Any, ...],
         fixed: tuple[Any, ...],
         write: Callable[..., Callable[..., Any]],
         *call: Any,
@@ -131,7 +131,7 @@ class TracedChain(Chain):
         self._written[way] = self._lately.pop(way)
         return lately
 
-    def _forth(self, x: Any, operands: Sequence[Any]) -> Callable[..., Any]:
+    def _forth(self, x: Any, operands: tuple[Any, ...]) -> Callable[..., Any]:
         tape = Tape()
         own, names = self._noted(tape, operands)
         result = self.way_forth()(tape.argument(x, "x"), own)
@@ -142,7 +142,7 @@ class TracedChain(Chain):
         g: Any,
         x: Any,
         kept: tuple[Any, ...],
-        operands: Sequence[Any],
+        operands: tuple[Any, ...],
         places: tuple[Any, ...],
         stop: int | None,
     ) -> Callable[..., Any]:
@@ -160,7 +160,7 @@ class TracedChain(Chain):
         head = ["def entry(g, x, kept, moving):", f"    {names} = moving"]
         return tape.function([*head, f"    {tape.text(own_kept, set())} = kept"], result)
 
-    def _noted(self, tape: Tape, operands: Sequence[Any]) -> tuple[tuple[Any, ...], str]:
+    def _noted(self, tape: Tape, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], str]:
         """The operands with arrays that take notes, and the names of those that move, as a tuple."""
         own: list[tuple[Any, ...]] = []
         names: list[str] = []

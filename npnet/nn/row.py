@@ -134,7 +134,7 @@ class Row:
                 operands[i] = layer.operands(like)
         sizes = tuple([-1 if operands[i] is None else len(operands[i]) for i, _, _ in self._others])  # type: ignore[arg-type]
         active = self._active.get(sizes) or self._activate(operands, sizes)
-        given: Any = operands if active.all else [operands[i] for i in active.positions]
+        given = tuple(operands if active.all else [operands[i] for i in active.positions])
         if active.chain.lends:
             self._drop_earlier()
         made = active.chain.forward(x, given, steady) if given else None
