@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from npnet.engine import numpy_chain
+from npnet.engine import numpy_chain, numpy_engine
 from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import Formula, formulas
 from npnet.errors import ArgumentError, EngineError
@@ -126,7 +126,9 @@ def adopt(formula: Formula) -> None:
     if formula.kind != "recorded":
         formula.run = formula.function if _numba is None else _numba.formula_runner(formula)
     else:
-        formula.run = formula.function if _numba is not None else numpy_chain.formula_runner(formula.function)
+        formula.run = (
+            formula.function if _numba is not None else numpy_engine.formula_runner(formula.function)
+        )
     if _fusion is not None and formula.kind == "elementwise":
         formula.run = _fusion.formula_runner(formula.function, formula.run)
     if _graphs is not None and formula.kind == "recorded":

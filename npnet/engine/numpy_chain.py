@@ -1,13 +1,12 @@
 """Rows of formulas on NumPy: called as they stand at first, then line by line (:mod:`npnet.engine.trace`).
 
-So are formulas that make many short calls.  A row is written down when it is called for the second time with
+A row is written down when it is called for the second time with
 the same parameters, numbers and places of gradients; whoever changes a number in every step is served by the
 formulas themselves.
 """
 
 from __future__ import annotations
 
-import logging
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +15,10 @@ import numpy as np
 
 from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import is_known
+from npnet.engine.numpy_engine import refusal
 from npnet.engine.trace import Tape, Untraceable
 
-__all__ = ["TracedChain", "formula_runner"]
-
-logger = logging.getLogger("npnet")
-
-KINDS = 64
-"""For how many kinds of arguments a formula is written down."""
+__all__ = ["TracedChain"]
 
 
 class _Way:
@@ -126,7 +121,7 @@ class TracedChain(Chain):
             with np.errstate(all="ignore"):  # the numbers of this call are not looked at
                 lately.entry = write(*call)
         except Untraceable as reason:
-            self._refused = _say("a row of layers", reason)
+            self._refused = refusal("a row of layers", reason)
             return None
         self._written[way] = self._lately.pop(way)
         return lately
@@ -178,54 +173,3 @@ class TracedChain(Chain):
 
 def _constant(tape: Tape, value: Any) -> Any:
     return tape.constant(value) if isinstance(value, np.ndarray) else value
-
-
-def _say(what: str, reason: Untraceable) -> bool:
-    logger.debug("npnet: %s is not written down: %s", what, reason)
-    return True
-
-
-def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What to call instead of a formula that makes many short calls: from the second call on, those alone.
-
-    Examples
-    --------
-    >>> def squares(x):
-    ...     return (x * x).sum()
-    >>> run = formula_runner(squares)
-    >>> [run(np.array([1.0, number])).item() for number in range(3)]
-    [1.0, 2.0, 5.0]
-    """
-    entries: dict[Any, Callable[..., Any] | None] = {}  # None: called once
-    refused = False
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        nonlocal refused
-        if refused or kwargs or type(args[0]) is not np.ndarray:
-            return function(*args, **kwargs)
-        kind = tuple([(each.shape, each.dtype) if type(each) is np.ndarray else each for each in args])
-        entry = entries.get(kind)
-        if entry is not None:
-            return entry(*args)
-        if kind in entries:
-            try:
-                entries[kind] = written(args)
-            except Untraceable as reason:
-                refused = _say(function.__name__, reason)
-        else:
-            if len(entries) >= KINDS:
-                del entries[next(iter(entries))]
-            entries[kind] = None
-        return function(*args)
-
-    def written(args: tuple[Any, ...]) -> Callable[..., Any]:
-        names = [f"a{i}" for i in range(len(args))]
-        with np.errstate(all="ignore"):
-            tape = Tape()
-            own = [
-                tape.argument(each, name) if type(each) is np.ndarray else each
-                for each, name in zip(args, names, strict=True)
-            ]
-            return tape.function([f"def entry({', '.join(names)}):"], function(*own))
-
-    return run

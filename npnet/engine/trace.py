@@ -69,14 +69,25 @@ class Tape:
         self.owner: dict[str, str] = {}
         self.writable: set[str] = set()
         self.numbers: set[str] = set()  # names of what is no array but one of NumPy's numbers
+        self._given_numbers: set[str] = set()
         self._names: dict[int, str] = {}
         self._errors = np.geterr()
 
     # ------------------------------------------------------------------ names
 
     def argument(self, array: Any, name: str) -> Any:
-        """Note an array that every call gives anew."""
+        """Note an array that every call gives anew, and that is not to be changed."""
         return self._named(array, name, name)
+
+    def place(self, array: Any, name: str) -> Any:
+        """Note an array that every call gives to be changed.  The function runs with a copy."""
+        self.writable.add(name)
+        return self._named(array.copy(), name, name)
+
+    def number(self, value: float, dtype: Any, name: str) -> Any:
+        """Note a number that every call gives as an array of no axes, of the dtype of the arrays it meets."""
+        self._given_numbers.add(name)
+        return self._named(np.array(value, dtype), name, name)
 
     def constant(self, array: Any, writable: bool = True) -> Any:
         """Note an array that is the same one in every call.  The function runs with a copy."""
@@ -135,6 +146,8 @@ class Tape:
         uses: set[str] = set()
         texts = [self.text(each, uses) for each in arguments]
         texts += [f"{key}={self.text(each, uses)}" for key, each in (keywords or {}).items()]
+        if uses & self._given_numbers and (function not in TAKE_NUMBERS or uses <= self._given_numbers):
+            raise Untraceable("it does with a number what may differ for an array")
         named = function if isinstance(function, str) else self._name_of(function)
         if writes is not None:
             if not isinstance(writes, Traced) or writes.name not in self.writable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,6 +65,24 @@ def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) ->
     return mask
 
 
+def masks_together(layers: Sequence[Any], inputs: Sequence[Array]) -> list[tuple[Array, float] | None]:
+    """The operands of several kinds of dropout that are called one after another: masks drawn at once.
+
+    They are the same as if each layer drew its own.
+    """
+    p, generator = layers[0].p, streams.resolve(layers[0].generator, "dropout")
+    if type(generator) is streams.Generator and 0.0 < p < 1.0:
+        for layer in layers:
+            own = type(layer).operands is MaskedLayer.operands and layer.training and layer.p == p
+            if not own or streams.resolve(layer.generator, "dropout") is not generator:
+                break
+        else:
+            shapes = [layer.mask_shape(x) for layer, x in zip(layers, inputs, strict=True)]
+            masks = generator.bernoullis(1.0 - p, shapes, like=inputs[0])
+            return [(mask, layer.p) for mask, layer in zip(masks, layers, strict=True)]
+    return [layer.operands(x) for layer, x in zip(layers, inputs, strict=True)]
+
+
 class MaskedLayer(FormulaLayer):
     """What every kind of dropout does: the probability, the mask, the modes, and the call of two formulas.
 
@@ -71,6 +90,7 @@ class MaskedLayer(FormulaLayer):
     not the input's shape but one that broadcasts to it.
     """
 
+    together: ClassVar[Any] = staticmethod(masks_together)
     formula: ClassVar[staticmethod[..., Any]] = staticmethod(masked)
     derivative: ClassVar[staticmethod[..., Any]] = staticmethod(masked_backward)
     keeps: ClassVar[str | int] = 1

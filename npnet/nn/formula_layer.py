@@ -78,6 +78,9 @@ class FormulaLayer(Module):
         returns the gradient by the input, or None unless `wanted` is True (else it is None).
     keeps : {"input", "output", "nothing"} or int
         What the derivative takes of the way forward; a number says how many arrays the formula keeps.
+    together : static method or None
+        ``together(layers, inputs)``: what :meth:`operands` of several layers give, called one after another,
+        where that can be had faster; the layers have the same static method.
     joins_rows : bool
         Whether it may be run with its neighbours: if its operands have the input's shape, or that of the
         last axis.  The formulas change nothing that they are given but the places, and what they count.
@@ -98,6 +101,7 @@ class FormulaLayer(Module):
     formula: ClassVar[staticmethod[..., Any]]
     derivative: ClassVar[staticmethod[..., Any]]
     keeps: ClassVar[str | int] = "input"
+    together: ClassVar[Any] = None
     joins_rows: ClassVar[bool] = True
 
     @plain

@@ -128,11 +128,17 @@ class Row:
         if type(x) is not self._kind or x.shape != self._shape or x.dtype != self._dtype:
             return one_by_one(self._layers, x)
         operands = steady = self._operands
+        sizes: tuple[int, ...] = ()
         if self._others:
             operands = operands.copy()
-            for i, layer, like in self._others:
-                operands[i] = layer.operands(like)
-        sizes = tuple([-1 if operands[i] is None else len(operands[i]) for i, _, _ in self._others])  # type: ignore[arg-type]
+            if self._together is not None:
+                moving = self._together(self._other_layers, self._other_likes)
+            else:
+                pairs = zip(self._other_layers, self._other_likes, strict=True)
+                moving = [layer.operands(like) for layer, like in pairs]
+            for i, own in zip(self._others, moving, strict=True):
+                operands[i] = own
+            sizes = tuple([-1 if own is None else len(own) for own in moving])
         active = self._active.get(sizes) or self._activate(operands, sizes)
         given = tuple(operands if active.all else [operands[i] for i in active.positions])
         if active.chain.lends:
@@ -169,7 +175,11 @@ class Row:
         operands: Operands = [layer.operands(x) if is_steady(layer) else None for layer, x in kinds]
         if not same(self._operands, operands):
             self._operands = operands
-        self._others = [(i, layer, x) for i, (layer, x) in enumerate(kinds) if not is_steady(layer)]
+        self._others = [i for i, layer in enumerate(self._layers) if not is_steady(layer)]
+        self._other_layers = [self._layers[i] for i in self._others]
+        self._other_likes = [self._likes[i] for i in self._others]
+        ways = {type(layer).together for layer in self._other_layers}
+        self._together = ways.pop() if len(ways) == 1 and len(self._others) > 1 else None
         return [given and [_kind(each) for each in given] for given in operands]
 
     def lasts(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import Array
+from npnet.engine import numpy_engine
 from npnet.engine.choice import rule_runner
 
 __all__ = ["BLOCK_BYTES", "Rule", "kernel_of", "run_kernel"]
@@ -58,13 +59,18 @@ def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: t
         p, g, *state = arrays
         if runner(p, g, shrink, *state, *numbers):
             return
-    _run_in_blocks(kernel, arrays, shrink, numbers)
+    written = numpy_engine.rule_runner(kernel, rule) if type(arrays[0]) is np.ndarray else kernel
+    _run_in_blocks(written, arrays, shrink, numbers)
 
 
-@np.errstate(all="ignore")  # what diverges becomes infinite or NaN, and is seen in the loss
 def _run_in_blocks(kernel: Rule, arrays: tuple[Array, ...], shrink: float, numbers: list[float]) -> None:
     size = arrays[0].size
     block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
-    for first in range(0, size, block):
-        p, g, *state = arrays if size <= block else (array[first : first + block] for array in arrays)
-        kernel(p, g, shrink, *state, *numbers)
+    with np.errstate(all="ignore"):  # what diverges becomes infinite or NaN, and is seen in the loss
+        if size <= block:
+            p, g, *state = arrays
+            kernel(p, g, shrink, *state, *numbers)
+            return
+        for first in range(0, size, block):
+            p, g, *state = [array[first : first + block] for array in arrays]
+            kernel(p, g, shrink, *state, *numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,8 @@ from npnet.errors import ArgumentError, DtypeError, StateError
 __all__ = ["Generator", "check_weights", "seed_sequence"]
 
 Shape = tuple[int, ...]
+
+_UINT16 = np.dtype(np.uint16)
 
 
 class Generator:
@@ -121,26 +124,56 @@ class Generator:
         ArgumentError
             If `p` is not within 0 and 1.
         """
+        return self.bernoullis(p, [shape], like=like)[0]
+
+    def bernoullis(self, p: float, shapes: Sequence[Shape], *, like: Array | None = None) -> list[Array]:
+        """Draw several arrays of booleans, the same as :meth:`bernoulli` draws one after another, at once.
+
+        Examples
+        --------
+        >>> masks, generator = Generator(0).bernoullis(0.7, [(3,), (2, 2)]), Generator(0)
+        >>> [bool((mask == generator.bernoulli(0.7, mask.shape)).all()) for mask in masks]
+        [True, True]
+        """
         if not 0.0 <= p <= 1.0:
             raise ArgumentError(f"a probability lies between 0 and 1, got {p}")
-        device = "cpu" if like is None else backend.device_of(like)
+        if like is None or type(like) is np.ndarray:
+            return self._bernoullis_on_host(p, shapes)
+        device = backend.device_of(like)
         if device != "cpu" and not self.host_only:
-            return self._bernoulli_on(device, p, shape)
-        mask = self._bernoulli_on_host(p, shape)
-        return mask if device == "cpu" else backend.to_device(mask, device)
+            return [self._bernoulli_on(device, p, shape) for shape in shapes]
+        return [backend.to_device(mask, device) for mask in self._bernoullis_on_host(p, shapes)]
 
-    def _bernoulli_on_host(self, p: float, shape: Shape) -> Array:
-        size = math.prod(shape)
-        draws: Array = self._bits.random_raw(size // 4 + 1).view(np.uint16)[:size]
+    def _bernoullis_on_host(self, p: float, shapes: Sequence[Shape]) -> list[Array]:
+        """Each array takes words of 64 bits for four elements each, then one for each tie."""
+        sizes = list(map(math.prod, shapes))
+        words = self._bits.random_raw(sum([size // 4 + 1 for size in sizes]))
         threshold, rest = _threshold(p)
         if threshold is None:
-            return np.ones(shape, dtype=bool)
-        mask = draws < threshold
-        if rest > 0.0:
+            return [np.ones(shape, dtype=bool) for shape in shapes]
+        draws = words.view(_UINT16)
+        masks = draws < threshold
+        tied = draws == threshold
+        found, first = [], 0
+        if not (rest and tied[tied.argmax()]):
+            for size, shape in zip(sizes, shapes, strict=True):
+                found.append(masks[first : first + size].reshape(shape))
+                first += 4 * (size // 4 + 1)
+            return found
+        for size, shape in zip(sizes, shapes, strict=True):
+            words = self._more(words, size // 4 + 1)
+            draws, words = words[: size // 4 + 1].view(_UINT16)[:size], words[size // 4 + 1 :]
+            mask = draws < threshold
             (ties,) = (draws == threshold).nonzero()
-            if ties.size:
-                mask[ties] = self._numpy.random(ties.size) < rest
-        return mask.reshape(shape)
+            words = self._more(words, ties.size)
+            mask[ties] = (words[: ties.size] >> 11) * 2.0**-53 < rest
+            words = words[ties.size :]
+            found.append(mask.reshape(shape))
+        return found
+
+    def _more(self, words: Array, count: int) -> Array:
+        """At least `count` words."""
+        return np.concatenate([words, self._bits.random_raw(max(count - words.size, 0))])
 
     def _bernoulli_on(self, device: str, p: float, shape: Shape) -> Array:
         if device not in self._device_draws:
@@ -151,13 +184,13 @@ class Generator:
 
 
 @functools.lru_cache(maxsize=64)
-def _threshold(p: float) -> tuple[np.uint16 | None, float]:
+def _threshold(p: float) -> tuple[Array | None, float]:
     """The probability in 65,536ths, in the draws' dtype (NumPy would compare them as float64), and the rest.
 
     None in place of what is no 16-bit number: 1.
     """
     whole, rest = divmod(p * 65536.0, 1.0)
-    return None if whole == 65536.0 else np.uint16(whole), rest
+    return None if whole == 65536.0 else np.array(whole, _UINT16), rest
 
 
 def _float_type(dtype: DTypeLike) -> type[np.float32 | np.float64]:

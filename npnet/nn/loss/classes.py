@@ -52,7 +52,14 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
 @whole
 def all_below(target: Array, classes: int) -> bool:
     """Whether all are class indices; there is at least one, of integers."""
-    return bool(target.astype(np.uint64).max() < classes)  # where a negative one is a huge one
+    return bool(greatest(target) < classes)
+
+
+def greatest(target: Array) -> Any:
+    """The greatest of some integers, where a negative one is a huge one."""
+    return np.maximum.reduce(
+        target.astype(np.uint64) if target.itemsize < 8 else target.view(np.uint64), None
+    )
 
 
 def largest(x: Array) -> Array:
