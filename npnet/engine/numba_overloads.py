@@ -205,6 +205,18 @@ def flat_images(x: Any) -> Any:
 
 
 @word
+def classes_first(x: Any) -> Any:
+    """The transpose of a matrix, as an array of its own."""
+    return (lambda x: x.T.copy()) if _is_matrix(x) else None
+
+
+@word
+def ones(n: Any, like: Any) -> Any:
+    """Ones of an array's dtype."""
+    return lambda n, like: np.ones(n, like.dtype)
+
+
+@word
 def largest(x: Any) -> Any:
     """The largest element of each column of a matrix."""
     if not _is_matrix(x):

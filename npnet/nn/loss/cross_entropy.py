@@ -101,6 +101,13 @@ def smoothed(t: Array, weight: Array | None, label_smoothing: float) -> Array:
     return t if weight is None else t * weight[:, None]
 
 
+@whole
+def losses_of_all(input: Array, target: Array) -> tuple[Array, Array]:  # noqa: A002 (PyTorch's name)
+    """Do :func:`losses_of_indices` where all samples count alike, for an input as the user has it."""
+    x = classes_first(input)
+    return losses_of_indices(x, target.reshape(-1), ones(target.size, x))
+
+
 @recorded
 def reduced_of_all(input: Array, target: Array, reduction: str) -> tuple[Array, Array]:  # noqa: A002 (PyTorch's)
     """Reduce the losses of class indices, at least one, of which all count alike.
@@ -112,8 +119,7 @@ def reduced_of_all(input: Array, target: Array, reduction: str) -> tuple[Array, 
     slopes : ndarray, shape (c, m)
         Of each sample's loss.
     """
-    x = classes_first(input)
-    losses, slopes = losses_of_indices(x, target.reshape(-1), ones(target.size, x))
+    losses, slopes = losses_of_all(input, target)
     return reduced(losses.reshape(target.shape), target.size, reduction), slopes
 
 
