@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import nn, optim
-from npnet.engine import choice, numpy_chain
+from npnet.engine import choice, numpy_chain, numpy_engine
 from npnet.engine.chain import Chain
 from npnet.engine.numpy_chain import TracedChain
 from npnet.engine.trace import Tape, Untraceable
 from npnet.nn.formula_layer import FormulaLayer
+from npnet.nn.loss import cross_entropy
 from npnet.nn.row import Row
+from npnet.optim.kernel import kernel_of
 
 X, ROW, PLACE = (
     np.linspace(-1.0, 1.0, 12, dtype=np.float32).reshape(3, 4),
@@ -476,3 +478,147 @@ def test_formulas_of_others_are_called_every_time() -> None:
     model = nn.Sequential(_Counting(), nn.ReLU())
     outputs = [model(np.ones((2, 2), np.float32))[0, 0] for _ in range(5)]
     assert outputs == [1, 2, 3, 4, 5]
+
+
+# ---------------------------------------------------------------------- masks of a row
+
+
+def dropouts() -> list[Callable[[], list[nn.Module]]]:
+    """Networks whose masks are drawn at once, and others whose masks are not."""
+
+    def shared() -> list[nn.Module]:
+        layer = nn.Dropout(0.3)
+        return [layer, nn.ReLU(), layer, nn.Dropout(0.3)]
+
+    own = npnet.random.Generator
+    return [
+        lambda: [nn.Dropout(0.3), nn.ReLU(), nn.Dropout(0.3), nn.Tanh(), nn.Dropout(0.3)],
+        lambda: [nn.Dropout(0.3), nn.ReLU(), nn.Dropout(0.5)],
+        lambda: [nn.Dropout(0.3), nn.ReLU(), nn.Dropout(0.3).eval()],
+        lambda: [nn.Dropout(0.3), nn.ReLU(), nn.Dropout(0.3, generator=own(5)), nn.Dropout(0.3)],
+        lambda: [nn.Dropout(0.3), nn.ReLU(), nn.AlphaDropout(0.3), nn.Dropout(0.3)],
+        lambda: [nn.Dropout(1.0), nn.ReLU(), nn.Dropout(1.0)],
+        lambda: [nn.Dropout(0.0), nn.ReLU(), nn.Dropout(0.0)],
+        shared,
+    ]
+
+
+@pytest.mark.parametrize("make", dropouts())
+@pytest.mark.parametrize("like", [None, "torch"])
+def test_masks_are_those_that_the_layers_draw(make: Callable[[], list[nn.Module]], like: str | None) -> None:
+    x = np.random.default_rng(0).standard_normal((200, 70)).astype(np.float32)
+    try:
+        npnet.manual_seed(2, like=like)  # type: ignore[arg-type]
+        model = nn.Sequential(*make())
+        together = [model(x) for _ in range(5)]
+        npnet.manual_seed(2, like=like)  # type: ignore[arg-type]
+        layers = make()
+        for output in together:
+            y = x
+            for layer in layers:
+                y = layer(y)
+            np.testing.assert_array_equal(output, y)
+    finally:
+        npnet.manual_seed(0)
+
+
+# ---------------------------------------------------------------------- formulas and rules
+
+OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
+    *(("SGD", {}), ("SGD", {"momentum": 0.9}), ("SGD", {"momentum": 0.9, "nesterov": True})),
+    *(("Adam", {}), ("Adam", {"amsgrad": True}), ("AdamW", {}), ("Adam", {"weight_decay": 0.1})),
+    *(("RMSprop", {}), ("RMSprop", {"centered": True, "momentum": 0.5}), ("Adagrad", {"lr_decay": 0.1})),
+    *(("Adadelta", {}), ("Adamax", {}), ("NAdam", {}), ("RAdam", {}), ("ASGD", {"t0": 2}), ("Rprop", {})),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
+@pytest.mark.parametrize("more", [{}, {"maximize": True}])
+@pytest.mark.parametrize("size", [7, 20_000])
+def test_a_rule_learns_the_same_to_the_last_bit(
+    monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any], more: dict[str, Any], size: int
+) -> None:
+    def learnt() -> tuple[Any, ...]:
+        rng = np.random.default_rng(0)
+        parameter = nn.Parameter(rng.standard_normal(size).astype(np.float32))
+        optimizer = getattr(optim, name)([parameter], **options, **more)
+        found = []
+        for step in range(7):
+            parameter.grad = rng.standard_normal(size).astype(np.float32) * step
+            optimizer.param_groups[0]["lr"] *= 0.9
+            optimizer.step()
+            found += [parameter.data.copy(), parameter.grad.copy()]
+        state = optimizer.state_dict()["state"].get(0, {})
+        return (*found, *[np.array(value) for value in state.values()])
+
+    backend_before = npnet.backend.engine()
+    npnet.backend.set_engine("numpy")
+    try:
+        ours = learnt()
+        monkeypatch.setattr(numpy_engine, "rule_runner", lambda kernel, rule: kernel)
+        assert_same(ours, learnt())
+    finally:
+        npnet.backend.set_engine(backend_before)
+
+
+def test_what_diverges_is_quiet() -> None:
+    parameter = nn.Parameter(np.ones(3, np.float32))
+    optimizer = optim.SGD([parameter], lr=1e30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(5):
+            parameter.grad = parameter.data * 1e30
+            optimizer.step()
+    assert not np.isfinite(parameter.data).any()
+
+
+def test_a_rule_of_somebody_elses_is_called_every_time() -> None:
+    calls = []
+
+    def rule(p: Any, g: Any, rate: float) -> None:
+        calls.append(rate)
+        p -= rate * g
+
+    rule.__module__ = "somebody_elses"
+    run = numpy_engine.rule_runner(kernel_of(rule, False, False, False), rule)
+    p = np.ones(2)
+    for rate in (0.1, 0.2, 0.3, 0.4):
+        run(p, np.ones(2), 1.0, rate)
+    assert calls == [0.1, 0.2, 0.3, 0.4]
+    np.testing.assert_allclose(p, 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(5,), (1, 3), (9, 3), (200, 3), (4, 3, 2, 5)])
+def test_a_loss_is_the_same_to_the_last_bit(
+    monkeypatch: pytest.MonkeyPatch, reduction: str, shape: tuple[int, ...]
+) -> None:
+    def found(criterion: nn.Module) -> tuple[Any, ...]:
+        rng, results = np.random.default_rng(0), []
+        for _ in range(4):
+            x = rng.standard_normal(shape).astype(np.float32)
+            classes = shape[1] if len(shape) > 1 else shape[0]
+            target = np.asarray(rng.integers(0, classes, shape[:1] + shape[2:] if len(shape) > 1 else ()))
+            loss = criterion(x, target)
+            seed = np.ones_like(loss) if reduction == "none" else 1.0
+            results += [np.array(loss), np.array(criterion.backward(seed))]
+        return tuple(results)
+
+    before = npnet.backend.engine()
+    npnet.backend.set_engine("numpy")
+    try:
+        ours = found(nn.CrossEntropyLoss(reduction=reduction))
+        formula = cross_entropy.reduced_of_all.formula  # type: ignore[attr-defined]
+        monkeypatch.setattr(formula, "run", formula.function)
+        assert_same(ours, found(nn.CrossEntropyLoss(reduction=reduction)))
+    finally:
+        npnet.backend.set_engine(before)
+
+
+def test_many_kinds_of_arguments_are_forgotten_again() -> None:
+    run = numpy_engine.formula_runner(lambda x: x * 2)
+    for size in [*range(1, 200), *range(1, 200)]:
+        np.testing.assert_array_equal(run(np.ones(size)), np.full(size, 2.0))
+        np.testing.assert_array_equal(run(np.ones(size)), np.full(size, 2.0))
+    (entries,) = [each.cell_contents for each in run.__closure__ if isinstance(each.cell_contents, dict)]  # type: ignore[union-attr]
+    assert len(entries) <= numpy_engine.KINDS
