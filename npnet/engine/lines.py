@@ -159,11 +159,8 @@ def lines(steps: list[Step], returned: set[str], owner: Mapping[str, str]) -> li
     for i, step in enumerate(steps):
         if step.like is not None:
             if step.kind == "ufunc":
-                over = next(
-                    (each for each in alive if last[each.target] <= i and each.target in step.uses), None
-                )
-                if over is None or over.like != step.like:
-                    over = next((each for each in free if each.like == step.like), None)
+                ending = [each for each in alive if last[each.target] <= i and each.target in step.uses]
+                over = next((each for each in [*ending, *free] if each.like == step.like), None)
                 if over is not None:
                     step.arguments.append(over.target)
                     names[step.target] = names.pop(over.target)

@@ -73,8 +73,8 @@ def masks_together(layers: Sequence[Any], inputs: Sequence[Array]) -> list[tuple
     p, generator = layers[0].p, streams.resolve(layers[0].generator, "dropout")
     if type(generator) is streams.Generator and 0.0 < p < 1.0:
         for layer in layers:
-            own = type(layer).operands is MaskedLayer.operands and layer.training and layer.p == p
-            if not own or streams.resolve(layer.generator, "dropout") is not generator:
+            alike = layer.training and layer.p == p
+            if not alike or streams.resolve(layer.generator, "dropout") is not generator:
                 break
         else:
             shapes = [layer.mask_shape(x) for layer, x in zip(layers, inputs, strict=True)]

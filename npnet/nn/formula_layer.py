@@ -80,7 +80,8 @@ class FormulaLayer(Module):
         What the derivative takes of the way forward; a number says how many arrays the formula keeps.
     together : static method or None
         ``together(layers, inputs)``: what :meth:`operands` of several layers give, called one after another,
-        where that can be had faster; the layers have the same static method.
+        where that can be had faster; the layers have this same static method.  A subclass with operands of
+        its own has another one, or None.
     joins_rows : bool
         Whether it may be run with its neighbours: if its operands have the input's shape, or that of the
         last axis.  The formulas change nothing that they are given but the places, and what they count.

@@ -18,6 +18,7 @@ from npnet.engine import choice, numpy_chain, numpy_engine
 from npnet.engine.chain import Chain
 from npnet.engine.numpy_chain import TracedChain
 from npnet.engine.trace import Tape, Untraceable
+from npnet.nn import row
 from npnet.nn.formula_layer import FormulaLayer
 from npnet.nn.loss import cross_entropy
 from npnet.nn.row import Row
@@ -198,6 +199,25 @@ def test_what_is_written_down_does_what_the_function_does(function: Callable[...
     compared(function, *([ROW] if function.__code__.co_argcount == 2 else []))
 
 
+def test_a_part_is_stored() -> None:
+    def turned_round(x: Any, row: Any) -> Any:
+        total = row + x[0]
+        row[::-1] = total
+        return x * 2
+
+    compared(turned_round, ROW)
+
+
+def test_what_is_returned_is_no_constant() -> None:
+    row = ROW.copy()
+    entry = written(stored_and_returned, X, row)
+    first = entry(X)
+    assert first is not row
+    np.testing.assert_array_equal(first, ROW + X[0])
+    entry(X)
+    np.testing.assert_array_equal(first, ROW + X[0])
+
+
 def test_products_and_counts() -> None:
     compared(products, np.arange(16.0, dtype=np.float32).reshape(4, 4))
     compared(counted, np.array(0))
@@ -358,13 +378,17 @@ def trained(
 
 
 def compare_trainings(monkeypatch: pytest.MonkeyPatch, *args: Any) -> list[Any]:
-    """Train written down, and formula by formula; returns the chains that were written down."""
+    """Train written down, by formulas, and layer by layer; returns the chains that were written down."""
     ours, chains = trained(*args)
     with monkeypatch.context() as patch:
         patch.setattr(numpy_chain, "TracedChain", Chain)
         theirs, plain = trained(*args)
-    assert not any(isinstance(chain, TracedChain) for chain in plain)
-    assert_same(ours, theirs)
+        assert not any(isinstance(chain, TracedChain) for chain in plain)
+        assert_same(ours, theirs)
+        patch.setattr(row, "_joins", lambda layer, like: False)
+        theirs, none = trained(*args)
+        assert not none
+        assert_same(ours, theirs)
     return chains
 
 
@@ -412,7 +436,7 @@ def test_gradients_that_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
         rng = np.random.default_rng(0)
         found = []
         for step in range(12):
-            if step % 3 == 0:
+            if step < 4 or step % 3 == 0:
                 model.zero_grad()
             model(rng.standard_normal((6, 4), dtype=np.float32))
             model.backward(np.asfortranarray(rng.standard_normal((6, 3), dtype=np.float32)))
@@ -422,6 +446,20 @@ def test_gradients_that_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = train()
     monkeypatch.setattr(numpy_chain, "TracedChain", Chain)
     assert_same(ours, train())
+
+
+def test_gradients_that_lie_in_two_ways() -> None:
+    npnet.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3, bias=False))
+    x = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    g = np.random.default_rng(1).standard_normal((6, 3)).astype(np.float32)
+    for _ in range(3):
+        for lying in (g, np.asfortranarray(g)):
+            model.zero_grad()
+            model(x)
+            model.backward(lying)
+    (chain,) = chains_of(model)
+    assert {(None, True), (None, False)} <= set(chain._written)
 
 
 def test_calls_may_wait_to_be_gone_back_through() -> None:
@@ -561,6 +599,39 @@ def test_a_rule_learns_the_same_to_the_last_bit(
         npnet.backend.set_engine(backend_before)
 
 
+def to_a_power(p: Any, g: Any, rate: float) -> None:
+    p -= g**rate
+
+
+def among_numbers(p: Any, g: Any, rate: float, share: float) -> None:
+    p -= (rate * (1.0 - share)) * g
+
+
+def looked_at(p: Any, g: Any, rate: float) -> None:
+    if rate > 0.15:
+        p -= rate * g
+
+
+def where_it_is(p: Any, g: Any, rate: float) -> None:
+    p -= np.where(g > 0, rate, g)
+
+
+@pytest.mark.parametrize("rule", [to_a_power, among_numbers, looked_at, where_it_is])
+def test_rules_that_treat_numbers_otherwise_are_refused(
+    rule: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel = kernel_of(rule, False, False, False)
+    run, ours, theirs = numpy_engine.rule_runner(kernel, rule), np.ones(3, np.float32), np.ones(3, np.float32)
+    more = [0.1] if rule is among_numbers else []
+    with caplog.at_level("DEBUG", logger="npnet"):
+        for rate in (0.1, 0.2, 0.3, 0.4):
+            g = np.full(3, 0.3, np.float32)
+            run(ours, g, 1.0, rate, *more)
+            kernel(theirs, g, 1.0, rate, *more)
+    np.testing.assert_array_equal(ours, theirs)
+    assert f"{rule.__name__} is not written down" in caplog.text
+
+
 def test_what_diverges_is_quiet() -> None:
     parameter = nn.Parameter(np.ones(3, np.float32))
     optimizer = optim.SGD([parameter], lr=1e30)
@@ -588,14 +659,12 @@ def test_a_rule_of_somebody_elses_is_called_every_time() -> None:
     np.testing.assert_allclose(p, 0.0, atol=1e-15)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("shape", [(5,), (1, 3), (9, 3), (200, 3), (4, 3, 2, 5)])
-def test_a_loss_is_the_same_to_the_last_bit(
-    monkeypatch: pytest.MonkeyPatch, reduction: str, shape: tuple[int, ...]
-) -> None:
-    def found(criterion: nn.Module) -> tuple[Any, ...]:
+def test_a_loss_is_the_same_to_the_last_bit(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    def found() -> tuple[Any, ...]:
         rng, results = np.random.default_rng(0), []
-        for _ in range(4):
+        for reduction in ["mean", "sum", "none"] * 4:
+            criterion = nn.CrossEntropyLoss(reduction=reduction)
             x = rng.standard_normal(shape).astype(np.float32)
             classes = shape[1] if len(shape) > 1 else shape[0]
             target = np.asarray(rng.integers(0, classes, shape[:1] + shape[2:] if len(shape) > 1 else ()))
@@ -607,10 +676,10 @@ def test_a_loss_is_the_same_to_the_last_bit(
     before = npnet.backend.engine()
     npnet.backend.set_engine("numpy")
     try:
-        ours = found(nn.CrossEntropyLoss(reduction=reduction))
+        ours = found()
         formula = cross_entropy.reduced_of_all.formula  # type: ignore[attr-defined]
         monkeypatch.setattr(formula, "run", formula.function)
-        assert_same(ours, found(nn.CrossEntropyLoss(reduction=reduction)))
+        assert_same(ours, found())
     finally:
         npnet.backend.set_engine(before)
 

@@ -1,0 +1,280 @@
+"""Planted mistakes in what NumPy's calls are written down as."""
+
+from __future__ import annotations
+
+from parity_tests.mistakes import Mistake
+
+__all__ = ["MISTAKES"]
+
+TRACE = "npnet/engine/trace.py"
+LINES = "npnet/engine/lines.py"
+CHAIN = "npnet/engine/numpy_chain.py"
+ENGINE = "npnet/engine/numpy_engine.py"
+ROW = "npnet/nn/row.py"
+DROPOUT = "npnet/nn/dropout.py"
+GENERATOR = "npnet/random/generator.py"
+
+TESTS = "npnet/engine/tests/test_trace.py"
+SAME = f"{TESTS}::test_what_is_written_down_does_what_the_function_does"
+REFUSED = f"{TESTS}::test_what_cannot_be_written_down_is_refused"
+NETWORK = f"{TESTS}::test_a_network_learns_the_same_to_the_last_bit"
+CHANGE = f"{TESTS}::test_a_change_is_noticed"
+RULE = f"{TESTS}::test_a_rule_learns_the_same_to_the_last_bit"
+ROW_MASKS = f"{TESTS}::test_masks_are_those_that_the_layers_draw"
+MASKS = "npnet/random/tests/test_masks.py::test_masks_are_numpys_draws"
+
+MISTAKES: list[Mistake] = [
+    Mistake(
+        "what is returned is written over",
+        LINES,
+        "    last.update({owner[name]: len(steps) for name in returned})\n",
+        "",
+        SAME,
+    ),
+    Mistake(
+        "a view does not keep its array alive",
+        LINES,
+        "last = {owner[name]: i for i, step",
+        "last = {name: i for i, step",
+        SAME,
+    ),
+    Mistake(
+        "a temporary is written over one line early",
+        LINES,
+        "        free += [each for each in alive if last[each.target] <= i]\n",
+        "        free += [each for each in alive if last[each.target] <= i + 1]\n",
+        SAME,
+    ),
+    Mistake(
+        "an array of another kind is written over",
+        LINES,
+        "for each in [*ending, *free] if each.like == step.like)",
+        "for each in [*ending, *free] if each.like[0] == step.like[0])",
+        SAME,
+    ),
+    Mistake(
+        "a sum is made in its place before that was read",
+        LINES,
+        "            or group & between\n",
+        "",
+        SAME,
+    ),
+    Mistake(
+        "what is changed later is made in the constant's place",
+        LINES,
+        "            or any(step.writes == value for step in steps)\n",
+        "",
+        SAME,
+    ),
+    Mistake(
+        "what a later line changes is read in place of the copy",
+        LINES,
+        "            or any(step.writes in group for step in steps[last + 1 :])\n",
+        "",
+        SAME,
+    ),
+    Mistake(
+        "what is returned is a constant",
+        LINES,
+        " or made is None or value in returned:",
+        " or made is None:",
+        f"{TESTS}::test_what_is_returned_is_no_constant",
+    ),
+    Mistake(
+        "a part of a constant is filled as a whole",
+        LINES,
+        "constants.get(index) is not ... or ",
+        "",
+        f"{TESTS}::test_a_part_is_stored",
+    ),
+    Mistake(
+        "a line that only changes something is left out",
+        LINES,
+        "if step.writes or step.target in needed:",
+        "if step.target in needed:",
+        SAME,
+    ),
+    Mistake(
+        "a function is taken for one that takes numbers",
+        TRACE,
+        "function not in TAKE_NUMBERS or uses",
+        "uses",
+        f"{TESTS}::test_rules_that_treat_numbers_otherwise_are_refused",
+    ),
+    Mistake(
+        "numbers of two dtypes become arrays of one",
+        TRACE,
+        "    if len(dtypes) != 1:\n        return list(inputs)\n",
+        "",
+        SAME,
+    ),
+    Mistake(
+        "to write a function down changes its constants",
+        TRACE,
+        "        return self._named(copy, name, name)\n",
+        "        return self._named(array, name, name)\n",
+        SAME,
+    ),
+    Mistake(
+        "what was given is changed",
+        TRACE,
+        "if not isinstance(writes, Traced) or writes.name not in self.writable:",
+        "if not isinstance(writes, Traced):",
+        REFUSED,
+    ),
+    Mistake(
+        "warnings are not looked at",
+        TRACE,
+        "        if np.geterr() != self._errors:\n",
+        "        if False:\n",
+        REFUSED,
+    ),
+    Mistake(
+        "an array is walked along",
+        TRACE,
+        '        raise Untraceable("it walks along an array")\n',
+        "        return iter(_bare(self))\n",
+        REFUSED,
+    ),
+    Mistake(
+        "a reduction forgets its axis",
+        TRACE,
+        'given += [keywords.get("axis", 0), *(',
+        "given += [0, *(",
+        SAME,
+    ),
+    Mistake(
+        "a reduction forgets what it was asked",
+        TRACE,
+        'keywords.items() <= {**DEFAULTS, "axis": keywords.get("axis")}.items()',
+        "True",
+        SAME,
+    ),
+    Mistake(
+        "a method forgets its keywords",
+        TRACE,
+        'note("method", name, [self, *args], made, keywords=kwargs)',
+        'note("method", name, [self, *args], made)',
+        SAME,
+    ),
+    Mistake(
+        "a row goes on with numbers that were changed",
+        CHAIN,
+        "if written is None or written.fixed[0] is not steady:\n",
+        "if written is None:\n",
+        CHANGE,
+    ),
+    Mistake(
+        "gradients go where they went before",
+        CHAIN,
+        "written.fixed[0] is not steady or written.fixed[1] is not places:",
+        "written.fixed[0] is not steady:",
+        f"{TESTS}::test_gradients_that_add_up",
+    ),
+    Mistake(
+        "a probability that was changed is not looked at",
+        CHAIN,
+        "                elif each is not kind:\n                    return None\n",
+        "",
+        CHANGE,
+    ),
+    Mistake(
+        "how a gradient lies is not looked at",
+        CHAIN,
+        "way = stop, flags.c_contiguous",
+        "way = stop",
+        f"{TESTS}::test_gradients_that_lie_in_two_ways",
+    ),
+    Mistake(
+        "formulas of others are written down",
+        CHAIN,
+        "self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)",
+        "self._refused = False",
+        f"{TESTS}::test_formulas_of_others_are_called_every_time",
+    ),
+    Mistake(
+        "operands that changed are taken for the same",
+        ROW,
+        "        if not same(self._operands, operands):\n",
+        "        if not self._operands:\n",
+        CHANGE,
+    ),
+    Mistake(
+        "a rule is written down with the numbers of one step",
+        ENGINE,
+        "else tape.number(each, p.dtype, name)",
+        "else each",
+        RULE,
+    ),
+    Mistake(
+        "rules of others are written down",
+        ENGINE,
+        "    if not is_known(rule):\n        return kernel\n",
+        "",
+        f"{TESTS}::test_a_rule_of_somebody_elses_is_called_every_time",
+    ),
+    Mistake(
+        "a loss is written down for one reduction",
+        ENGINE,
+        "if type(each) is np.ndarray else each for each in args])",
+        "if type(each) is np.ndarray else 0 for each in args])",
+        f"{TESTS}::test_a_loss_is_the_same_to_the_last_bit",
+    ),
+    Mistake(
+        "kinds are never forgotten",
+        ENGINE,
+        "            if len(entries) >= KINDS:\n                del entries[next(iter(entries))]\n"
+        "            entries[kind] = None\n        return function",
+        "            entries[kind] = None\n        return function",
+        f"{TESTS}::test_many_kinds_of_arguments_are_forgotten_again",
+    ),
+    Mistake(
+        "masks of other probabilities are drawn together",
+        DROPOUT,
+        "alike = layer.training and layer.p == p",
+        "alike = layer.training",
+        ROW_MASKS,
+    ),
+    Mistake(
+        "a layer that does not train is given a mask",
+        DROPOUT,
+        "alike = layer.training and layer.p == p",
+        "alike = layer.p == p",
+        ROW_MASKS,
+    ),
+    Mistake(
+        "masks of two generators are drawn from one",
+        DROPOUT,
+        'if not own or streams.resolve(layer.generator, "dropout") is not generator:',
+        "if not alike:",
+        ROW_MASKS,
+    ),
+    Mistake(
+        "a mask begins where the last one ends",
+        GENERATOR,
+        "first += 4 * (size // 4 + 1)",
+        "first += size",
+        MASKS,
+    ),
+    Mistake(
+        "ties are resolved with bits that a mask has used",
+        GENERATOR,
+        "            words = words[ties.size :]\n",
+        "",
+        MASKS,
+    ),
+    Mistake(
+        "ties are left as they are",
+        GENERATOR,
+        "if not (rest and tied[tied.argmax()]):",
+        "if True:",
+        MASKS,
+    ),
+    Mistake(
+        "ties take 52 bits",
+        GENERATOR,
+        "(words[: ties.size] >> 11) * 2.0**-53 < rest",
+        "(words[: ties.size] >> 12) * 2.0**-53 < rest",
+        MASKS,
+    ),
+]
