@@ -221,8 +221,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a row that nothing is done in is run",
         ROW,
-        "active.chain.forward(x, given) if given else None",
-        "active.chain.forward(x, given)",
+        "active.chain.forward(x, given, steady) if given else None",
+        "active.chain.forward(x, given, steady)",
         f"{CHAINS}::test_a_chain_of_nothing_but_passing_through",
     ),
 ]

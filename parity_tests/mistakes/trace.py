@@ -46,13 +46,6 @@ MISTAKES: list[Mistake] = [
         SAME,
     ),
     Mistake(
-        "an array of another kind is written over",
-        LINES,
-        "for each in [*ending, *free] if each.like == step.like)",
-        "for each in [*ending, *free] if each.like[0] == step.like[0])",
-        SAME,
-    ),
-    Mistake(
         "a sum is made in its place before that was read",
         LINES,
         "            or group & between\n",
@@ -72,13 +65,6 @@ MISTAKES: list[Mistake] = [
         "            or any(step.writes in group for step in steps[last + 1 :])\n",
         "",
         SAME,
-    ),
-    Mistake(
-        "what is returned is a constant",
-        LINES,
-        " or made is None or value in returned:",
-        " or made is None:",
-        f"{TESTS}::test_what_is_returned_is_no_constant",
     ),
     Mistake(
         "a part of a constant is filled as a whole",
@@ -245,7 +231,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "masks of two generators are drawn from one",
         DROPOUT,
-        'if not own or streams.resolve(layer.generator, "dropout") is not generator:',
+        'if not alike or streams.resolve(layer.generator, "dropout") is not generator:',
         "if not alike:",
         ROW_MASKS,
     ),
