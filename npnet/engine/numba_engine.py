@@ -28,7 +28,7 @@ import platformdirs
 from numba.core.errors import NumbaError
 
 from npnet._version import __version__
-from npnet.engine import numba_overloads
+from npnet.engine import numba_blas, numba_overloads
 from npnet.engine.formula import Formula
 from npnet.engine.numba_overloads import OPTIONS, WORDS, ShapeMismatch
 from npnet.engine.scalar import NotScalar, ScalarText, bare_definition, scalar_text
@@ -149,6 +149,7 @@ def texts(functions: Iterable[Callable[..., Any]], entry: Any = None) -> dict[st
             called = function.__globals__.get(node.id) if isinstance(node, ast.Name) else None
             if isinstance(called := getattr(called, "formula", None), Formula):
                 add(called)
+        definition = _Products().visit(definition)
         if function is entry:
             definition.name = "entry"
         found[name] = ("" if function is entry else "@inner\n") + ast.unparse(definition) + "\n"
@@ -156,6 +157,15 @@ def texts(functions: Iterable[Callable[..., Any]], entry: Any = None) -> dict[st
     for function in functions:
         add(getattr(function, "formula", None) or Formula(function, "whole"))
     return found
+
+
+class _Products(ast.NodeTransformer):
+    """``product`` in place of ``np.dot``."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if ast.unparse(node) == "np.dot":
+            return ast.copy_location(ast.Name("product", ast.Load()), node)
+        return self.generic_visit(node)
 
 
 def _rule_source(kernel: Callable[..., Any], rule: Callable[..., Any]) -> str:
@@ -227,9 +237,10 @@ def is_kept(name: str, source: str) -> bool:
 
 
 def _path_of(name: str, source: str) -> Path:
-    files = (__file__, numba_overloads.__file__)
+    files = (__file__, numba_overloads.__file__, numba_blas.__file__)
     own = b"".join([Path(file).read_bytes() for file in files])  # another engine makes other loops of a text
-    versions = f"{__version__} {numba.__version__} {np.__version__}"
+    products = sorted(map(str, numba_blas.FUNCTIONS))  # machine code calls them by name
+    versions = f"{__version__} {numba.__version__} {np.__version__} {products}"
     digest = hashlib.sha256(b"\0".join([own, versions.encode(), source.encode()])).hexdigest()[:16]
     return _folder() / f"{name.replace('<locals>.', '')}-{digest}.py"
 

@@ -14,6 +14,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from npnet.engine.numba_blas import product_of
+
 __all__ = ["OPTIONS", "WORDS", "ShapeMismatch"]
 
 OPTIONS: Any = {"error_model": "numpy", "nogil": True}
@@ -114,6 +116,18 @@ def put(array: Any, i: Any, j: Any, value: Any) -> Any:
 
 
 # ---------------------------------------------------------------------- what whole formulas call
+
+
+@word
+def product(a: Any, b: Any, out: Any = None) -> Any:
+    """What ``np.dot`` is in the formulas' texts: a product of two matrices."""
+    alike = _is_matrix(a) and _is_matrix(b) and a.dtype == b.dtype and "A" not in (a.layout, b.layout)
+    if not alike or (isinstance(out, types.Array) and (out.layout != "C" or out.dtype != a.dtype)):
+        return None
+    compiled = product_of(a, b, ShapeMismatch)
+    if isinstance(out, types.Array):
+        return lambda a, b, out=None: compiled(a, b, out)
+    return lambda a, b, out=None: compiled(a, b, np.empty((a.shape[0], b.shape[1]), a.dtype))
 
 
 def _is_matrix(x: Any) -> bool:

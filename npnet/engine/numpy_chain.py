@@ -16,7 +16,7 @@ import numpy as np
 from npnet.engine.chain import Chain, Link
 from npnet.engine.formula import is_known
 from npnet.engine.numpy_engine import refusal
-from npnet.engine.trace import Tape, Untraceable
+from npnet.engine.trace import Tape, Untraceable, unheard
 
 __all__ = ["TracedChain"]
 
@@ -118,7 +118,7 @@ class TracedChain(Chain):
             self._lately[way] = _Way(self.links, operands, fixed)
             return None
         try:
-            with np.errstate(all="ignore"):  # the numbers of this call are not looked at
+            with unheard():
                 lately.entry = write(*call)
         except Untraceable as reason:
             self._refused = refusal("a row of layers", reason)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from npnet.engine.formula import is_known
-from npnet.engine.trace import Tape, Untraceable
+from npnet.engine.trace import Tape, Untraceable, unheard
 
 __all__ = ["formula_runner", "refusal", "rule_runner"]
 
@@ -64,7 +64,7 @@ def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def written(args: tuple[Any, ...]) -> Callable[..., Any]:
         names = [f"a{i}" for i in range(len(args))]
-        with np.errstate(all="ignore"):
+        with unheard():
             tape = Tape()
             own = [
                 tape.argument(each, name) if type(each) is np.ndarray else each

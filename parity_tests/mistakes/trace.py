@@ -116,6 +116,13 @@ MISTAKES: list[Mistake] = [
         REFUSED,
     ),
     Mistake(
+        "a function that ignores warnings is not told from others",
+        TRACE,
+        'np.errstate(all="call", call=lambda *_: None)',
+        'np.errstate(all="ignore")',
+        f"{TESTS}::test_a_loss_that_hides_from_warnings_goes_on_doing_so",
+    ),
+    Mistake(
         "an array is walked along",
         TRACE,
         '        raise Untraceable("it walks along an array")\n',

@@ -17,7 +17,7 @@ from npnet import nn, optim
 from npnet.engine import choice, numpy_chain, numpy_engine
 from npnet.engine.chain import Chain
 from npnet.engine.numpy_chain import TracedChain
-from npnet.engine.trace import Tape, Untraceable
+from npnet.engine.trace import Tape, Untraceable, unheard
 from npnet.nn import row
 from npnet.nn.formula_layer import FormulaLayer
 from npnet.nn.loss import cross_entropy
@@ -311,7 +311,7 @@ def changes_an_array_of_its_own(x: Any) -> Any:
     ],
 )
 def test_what_cannot_be_written_down_is_refused(function: Callable[..., Any]) -> None:
-    with pytest.raises(Untraceable):
+    with pytest.raises(Untraceable), unheard():
         written(function, X.copy())
 
 
@@ -682,6 +682,15 @@ def test_a_loss_is_the_same_to_the_last_bit(monkeypatch: pytest.MonkeyPatch, sha
         assert_same(ours, found())
     finally:
         npnet.backend.set_engine(before)
+
+
+def test_a_loss_that_hides_from_warnings_goes_on_doing_so() -> None:
+    criterion = nn.CrossEntropyLoss()
+    x, ignored = np.zeros((2, 3), np.float32), np.full(2, -100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(4):
+            assert np.isnan(criterion(x, ignored))  # 0 / 0
 
 
 def test_many_kinds_of_arguments_are_forgotten_again() -> None:

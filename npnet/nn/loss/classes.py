@@ -57,9 +57,7 @@ def all_below(target: Array, classes: int) -> bool:
 
 def greatest(target: Array) -> Any:
     """The greatest of some integers, where a negative one is a huge one."""
-    return np.maximum.reduce(
-        target.astype(np.uint64) if target.itemsize < 8 else target.view(np.uint64), None
-    )
+    return (target.view(np.uint64) if target.itemsize == 8 else target.astype(np.uint64)).max()
 
 
 def largest(x: Array) -> Array:
