@@ -249,21 +249,6 @@ def largest(x: Any) -> Any:
 
 
 @word
-def greatest(target: Any) -> Any:
-    """The greatest of some integers, where a negative one is a huge one."""
-    if not _are_indices(target):
-        return None
-
-    def maximum(target: Any) -> Any:
-        found = np.uint64(0)
-        for i in range(target.size):
-            found = max(found, np.uint64(target[i]))
-        return found
-
-    return maximum
-
-
-@word
 def at_class(x: Any, target: Any) -> Any:
     """The element of each column at its sample's class."""
     if not _is_matrix(x) or not _are_indices(target):

@@ -37,23 +37,26 @@ class _Way:
 
     def __init__(self, links: tuple[Link, ...], operands: tuple[Any, ...], fixed: tuple[Any, ...]) -> None:
         self.fixed = fixed
-        self._others = [
-            (i, [(each.shape, each.dtype) if isinstance(each, np.ndarray) else each for each in operands[i]])
-            for i, link in enumerate(links)
-            if not link.steady
-        ]
+        self._arrays: list[tuple[int, int, Any, Any]] = []
+        self._numbers: list[tuple[int, int, Any]] = []
+        for i, link in enumerate(links):
+            for j, each in enumerate(() if link.steady else operands[i]):
+                if type(each) is np.ndarray:
+                    self._arrays.append((i, j, each.shape, each.dtype))
+                else:
+                    self._numbers.append((i, j, each))
 
     def moving(self, operands: tuple[Any, ...]) -> list[Any] | None:
         """The arrays that are others in every call; None if the way does not fit them, or the numbers."""
         found = []
-        for i, kinds in self._others:
-            for each, kind in zip(operands[i], kinds, strict=True):
-                if type(each) is np.ndarray:
-                    if type(kind) is not tuple or each.shape != kind[0] or each.dtype != kind[1]:
-                        return None
-                    found.append(each)
-                elif each is not kind:
-                    return None
+        for i, j, shape, dtype in self._arrays:
+            each = operands[i][j]
+            if type(each) is not np.ndarray or each.shape != shape or each.dtype != dtype:
+                return None
+            found.append(each)
+        for i, j, number in self._numbers:
+            if operands[i][j] is not number:
+                return None
         return found
 
 

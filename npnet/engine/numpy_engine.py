@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ logger = logging.getLogger("npnet")
 
 KINDS = 64
 """For how many kinds of arguments a formula is written down."""
+
+NO_NUMBER = math.nan, None
+"""Equal to none."""
 
 
 def refusal(what: str, reason: Untraceable) -> bool:
@@ -93,6 +97,7 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
     if not is_known(rule):
         return kernel
     entries: dict[Any, Callable[..., Any] | None] = {}  # None: called once
+    held: dict[Any, tuple[float, Any]] = {}  # numbers of the last step, as arrays that nobody changes
     refused = False
 
     def run(p: Any, g: Any, *others: Any) -> None:
@@ -101,7 +106,17 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
         kind = p.size, dtype
         entry = None if refused else entries.get(kind)
         if entry is not None:
-            entry(p, g, *[each if type(each) is np.ndarray else np.array(each, dtype) for each in others])
+            given = []
+            for i, each in enumerate(others):
+                if type(each) is np.ndarray:
+                    given.append(each)
+                    continue
+                number, array = held.get((i, dtype), NO_NUMBER)
+                if number != each:
+                    array = np.array(each, dtype)
+                    held[i, dtype] = each, array
+                given.append(array)
+            entry(p, g, *given)
             return
         if kind in entries and not refused:
             try:

@@ -70,11 +70,11 @@ def masks_together(layers: Sequence[Any], inputs: Sequence[Array]) -> list[tuple
 
     They are the same as if each layer drew its own.
     """
-    p, generator = layers[0].p, streams.resolve(layers[0].generator, "dropout")
+    p, own = layers[0].p, layers[0].generator
+    generator = streams.resolve(own, "dropout")
     if type(generator) is streams.Generator and 0.0 < p < 1.0:
         for layer in layers:
-            alike = layer.training and layer.p == p
-            if not alike or streams.resolve(layer.generator, "dropout") is not generator:
+            if not layer.training or layer.p != p or layer.generator is not own:
                 break
         else:
             shapes = [layer.mask_shape(x) for layer, x in zip(layers, inputs, strict=True)]

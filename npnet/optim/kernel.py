@@ -6,7 +6,9 @@ arrays of state, changed in place; see :mod:`npnet.optim.sgd` for one that reads
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -60,17 +62,24 @@ def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: t
         if runner(p, g, shrink, *state, *numbers):
             return
     written = numpy_engine.rule_runner(kernel, rule) if type(arrays[0]) is np.ndarray else kernel
-    _run_in_blocks(written, arrays, shrink, numbers)
+    # What diverges becomes infinite or NaN, and is seen in the loss.
+    _quiet.context.run(_run_in_blocks, written, arrays, shrink, numbers)
+
+
+class _Quiet(threading.local):
+    """A context for each thread in which floating-point errors are not heard; cheaper than np.errstate."""
+
+    def __init__(self) -> None:
+        self.context = contextvars.copy_context()
+        self.context.run(np.seterr, all="ignore")
+
+
+_quiet = _Quiet()
 
 
 def _run_in_blocks(kernel: Rule, arrays: tuple[Array, ...], shrink: float, numbers: list[float]) -> None:
     size = arrays[0].size
     block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
-    with np.errstate(all="ignore"):  # what diverges becomes infinite or NaN, and is seen in the loss
-        if size <= block:
-            p, g, *state = arrays
-            kernel(p, g, shrink, *state, *numbers)
-            return
-        for first in range(0, size, block):
-            p, g, *state = [array[first : first + block] for array in arrays]
-            kernel(p, g, shrink, *state, *numbers)
+    for first in range(0, size, block):
+        p, g, *state = arrays if size <= block else [array[first : first + block] for array in arrays]
+        kernel(p, g, shrink, *state, *numbers)

@@ -21,6 +21,7 @@ NETWORK = f"{TESTS}::test_a_network_learns_the_same_to_the_last_bit"
 CHANGE = f"{TESTS}::test_a_change_is_noticed"
 RULE = f"{TESTS}::test_a_rule_learns_the_same_to_the_last_bit"
 ROW_MASKS = f"{TESTS}::test_masks_are_those_that_the_layers_draw"
+PRODUCTS = "npnet/engine/tests/test_products.py"
 MASKS = "npnet/random/tests/test_masks.py::test_masks_are_numpys_draws"
 
 MISTAKES: list[Mistake] = [
@@ -167,8 +168,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a probability that was changed is not looked at",
         CHAIN,
-        "                elif each is not kind:\n                    return None\n",
-        "",
+        "if operands[i][j] is not number:",
+        "if False:",
         CHANGE,
     ),
     Mistake(
@@ -200,6 +201,20 @@ MISTAKES: list[Mistake] = [
         RULE,
     ),
     Mistake(
+        "a number is taken for that of the last step",
+        ENGINE,
+        "                if number != each:\n",
+        "                if array is None:\n",
+        RULE,
+    ),
+    Mistake(
+        "what diverges is heard of",
+        "npnet/optim/kernel.py",
+        '        self.context.run(np.seterr, all="ignore")\n',
+        "",
+        f"{TESTS}::test_what_diverges_is_quiet",
+    ),
+    Mistake(
         "rules of others are written down",
         ENGINE,
         "    if not is_known(rule):\n        return kernel\n",
@@ -224,22 +239,22 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "masks of other probabilities are drawn together",
         DROPOUT,
-        "alike = layer.training and layer.p == p",
-        "alike = layer.training",
+        "if not layer.training or layer.p != p or",
+        "if not layer.training or",
         ROW_MASKS,
     ),
     Mistake(
         "a layer that does not train is given a mask",
         DROPOUT,
-        "alike = layer.training and layer.p == p",
-        "alike = layer.p == p",
+        "if not layer.training or layer.p != p or",
+        "if layer.p != p or",
         ROW_MASKS,
     ),
     Mistake(
         "masks of two generators are drawn from one",
         DROPOUT,
-        'if not alike or streams.resolve(layer.generator, "dropout") is not generator:',
-        "if not alike:",
+        "layer.p != p or layer.generator is not own:",
+        "layer.p != p:",
         ROW_MASKS,
     ),
     Mistake(
@@ -269,5 +284,26 @@ MISTAKES: list[Mistake] = [
         "(words[: ties.size] >> 11) * 2.0**-53 < rest",
         "(words[: ties.size] >> 12) * 2.0**-53 < rest",
         MASKS,
+    ),
+    Mistake(
+        "a product takes the transpose for the matrix",
+        "npnet/engine/numba_blas.py",
+        'AS_IT_IS if each.layout == "C" else TRANSPOSED',
+        'TRANSPOSED if each.layout == "C" else AS_IT_IS',
+        f"{PRODUCTS}::test_products_are_numpys_to_the_last_bit",
+    ),
+    Mistake(
+        "an empty sum is left as it was",
+        "npnet/engine/numba_blas.py",
+        "            out[:] = 0\n",
+        "            pass\n",
+        f"{PRODUCTS}::test_products_are_numpys_to_the_last_bit",
+    ),
+    Mistake(
+        "shapes that do not fit are multiplied",
+        "npnet/engine/numba_blas.py",
+        "if b.shape[0] != k or out.shape != (m, n):",
+        "if False:",
+        f"{PRODUCTS}::test_shapes_that_do_not_fit_are_refused",
     ),
 ]

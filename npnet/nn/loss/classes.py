@@ -50,11 +50,6 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
 
 
 @whole
-def all_below(target: Array, classes: int) -> bool:
-    """Whether all are class indices; there is at least one, of integers."""
-    return bool(greatest(target) < classes)
-
-
 def greatest(target: Array) -> Any:
     """The greatest of some integers, where a negative one is a huge one."""
     return (target.view(np.uint64) if target.itemsize == 8 else target.astype(np.uint64)).max()
@@ -155,7 +150,7 @@ class ClassLoss(Loss):
         self._check_device(x, target)
         if backend.device_of(x) == "cpu" and target.size:
             ignored = self.ignore_index
-            if all_below(target, classes):
+            if greatest(target) < classes:
                 return ignored is None or not 0 <= ignored < classes
             outside = target[(target < 0) | (target >= classes)]
             wrong = outside if ignored is None else outside[outside != ignored]
