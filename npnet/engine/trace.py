@@ -62,6 +62,19 @@ class Untraceable(Exception):  # noqa: N818 (no error: the function runs as it s
 class Tape:
     """The notes that are taken while a function runs.
 
+    Examples
+    --------
+    >>> tape = Tape()
+    >>> entry = tape.function(["def entry(x):"], (tape.argument(np.ones(2), "x") + 1) * 2)
+    >>> print(entry.__doc__)
+    def entry(x):
+        v0 = add(x, c0)
+        v1 = multiply(v0, c2, v0)
+        return v1
+    <BLANKLINE>
+    >>> entry(np.array([1.0, 2.0]))
+    array([4., 6.])
+
     Attributes
     ----------
     steps : list of Step
@@ -215,7 +228,7 @@ class Tape:
         text = "\n".join([*head, *body, f"    return {returned}", ""])
         namespace = dict(self.constants)
         exec(compile(text, "<npnet: formulas written down>", "exec"), namespace)
-        entry: Callable[..., Any] = namespace["entry"]
+        entry: Callable[..., Any] = namespace.pop("entry")  # or it would keep itself and all constants
         entry.__doc__ = text
         return entry
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -488,6 +490,25 @@ def test_calls_may_wait_to_be_gone_back_through() -> None:
     twice(x[1], x[2])
     for ours, theirs in zip(twice.backward(g), alone[1:], strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_was_written_down_goes_with_the_model() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    x, g = np.ones((2, 4), np.float32), np.ones((2, 3), np.float32)
+    for _ in range(4):
+        optimizer.zero_grad()
+        model(x)
+        model.backward(g)
+        optimizer.step()
+    values = weakref.ref(model[0].weight.arena.values)
+    gc.collect()
+    gc.disable()
+    try:
+        del model, optimizer
+        assert values() is None
+    finally:
+        gc.enable()
 
 
 def test_input_that_lies_otherwise() -> None:
