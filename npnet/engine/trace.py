@@ -23,7 +23,7 @@ from npnet.engine.lines import Step, lines, store_at_once, without_unused
 
 __all__ = ["Tape", "Untraceable", "unheard"]
 
-NOTED = ("astype", "copy", "repeat", "reshape", "squeeze", "swapaxes", "take", "transpose")
+NOTED = ("astype", "copy", "repeat", "reshape", "squeeze", "swapaxes", "take", "transpose", "view")
 """Methods of arrays of which notes are taken."""
 
 REDUCING = ("all", "any", "max", "mean", "min", "prod", "sum")
