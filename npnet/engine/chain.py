@@ -126,7 +126,7 @@ class Chain:
         for name, link in zip(names, self.links, strict=True):
             namespace[name] = self.runner(getattr(link, which))
         exec("\n".join(lines), namespace)
-        entry: Callable[..., Any] = namespace["entry"]
+        entry: Callable[..., Any] = namespace.pop("entry")  # or it would keep itself
         return entry
 
     def runner(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -188,4 +188,4 @@ def same(a: Any, b: Any) -> bool:
         return True
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
-    return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b)
+    return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b) and repr(a) == repr(b)

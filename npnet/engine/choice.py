@@ -17,7 +17,7 @@ import numpy as np
 
 from npnet.engine import numpy_chain, numpy_engine
 from npnet.engine.chain import Chain, Link
-from npnet.engine.formula import Formula, formulas
+from npnet.engine.formula import Formula, formulas, is_own
 from npnet.errors import ArgumentError, EngineError
 
 __all__ = [
@@ -123,12 +123,11 @@ def adopt(formula: Formula) -> None:
     if _pending is not None:
         formula.run = _first_call(formula)
         return
-    if formula.kind != "recorded":
-        formula.run = formula.function if _numba is None else _numba.formula_runner(formula)
-    else:
-        formula.run = (
-            formula.function if _numba is not None else numpy_engine.formula_runner(formula.function)
-        )
+    formula.run = formula.function
+    if _numba is not None and formula.kind != "recorded":
+        formula.run = _numba.formula_runner(formula)
+    elif _numba is None and formula.kind == "recorded" and is_own(formula.function):
+        formula.run = numpy_engine.formula_runner(formula.function)
     if _fusion is not None and formula.kind == "elementwise":
         formula.run = _fusion.formula_runner(formula.function, formula.run)
     if _graphs is not None and formula.kind == "recorded":

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, cast
 
-__all__ = ["Formula", "elementwise", "formulas", "is_known", "recorded", "text_of", "whole"]
+__all__ = ["Formula", "elementwise", "formulas", "is_known", "is_own", "recorded", "text_of", "whole"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,7 +68,12 @@ def text_of(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def is_known(function: Callable[..., Any]) -> bool:
     """Whether a function does nothing but arithmetic of arrays: a formula, or one of npnet's own."""
-    return hasattr(function, "formula") or (function.__module__ or "").partition(".")[0] == "npnet"
+    return hasattr(function, "formula") or is_own(function)
+
+
+def is_own(function: Callable[..., Any]) -> bool:
+    """Whether a function is one of npnet's."""
+    return (function.__module__ or "").partition(".")[0] == "npnet"
 
 
 def elementwise(function: F) -> F:

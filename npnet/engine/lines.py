@@ -36,7 +36,7 @@ class Step:
         them, as ``"dot"`` does, a matrix product.
     writes : str
         The name of the array that is changed, if one is.
-    like : (shape, dtype) or None
+    like : (shape, dtype, strides) or None
         Of what is made, if it is an array of its own, neither a view nor a number.
     """
 
@@ -46,7 +46,7 @@ class Step:
     uses: set[str]
     kind: str
     writes: str = ""
-    like: tuple[tuple[int, ...], Any] | None = None
+    like: tuple[tuple[int, ...], Any, tuple[int, ...]] | None = None
 
     def text(self) -> str:
         """The line.
@@ -119,7 +119,7 @@ def store_at_once(
         between = set().union(*(step.uses for step in steps[first + 1 : last]))
         if (
             made.kind not in ("ufunc", "dot")
-            or made.like != (where.shape, where.dtype)
+            or made.like != (where.shape, where.dtype, where.strides)
             or not where.flags.c_contiguous
             or any(of == value for name, of in owner.items() if name != value)
             or any(step.writes == value for step in steps)
@@ -142,7 +142,7 @@ def lines(steps: list[Step], returned: set[str], owner: Mapping[str, str]) -> li
     Examples
     --------
     >>> import numpy as np
-    >>> like = (2,), np.dtype(float)
+    >>> like = (2,), np.dtype(float), (8,)
     >>> steps = [
     ...     Step("v0", "exp", ["x"], {"x"}, "ufunc", like=like),
     ...     Step("v1", "negative", ["v0"], {"v0"}, "ufunc", like=like),
@@ -172,7 +172,7 @@ def lines(steps: list[Step], returned: set[str], owner: Mapping[str, str]) -> li
         free += [each for each in alive if last[each.target] <= i]
         alive = [each for each in alive if last[each.target] > i]
     for each in free:
-        (shape, dtype), end = each.like or ((), None), last[each.target]
+        (shape, dtype, _), end = each.like or ((), None, ()), last[each.target]
         if dtype is not None and math.prod(shape) * dtype.itemsize >= FREED:
             found[end] += f"; del {', '.join(names[each.target])}"
     return found

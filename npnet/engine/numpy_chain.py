@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from npnet.engine.chain import Chain, Link
-from npnet.engine.formula import is_known
+from npnet.engine.formula import is_own
 from npnet.engine.numpy_engine import refusal
 from npnet.engine.trace import Tape, Untraceable, unheard
 
@@ -37,21 +37,23 @@ class _Way:
 
     def __init__(self, links: tuple[Link, ...], operands: tuple[Any, ...], fixed: tuple[Any, ...]) -> None:
         self.fixed = fixed
-        self._arrays: list[tuple[int, int, Any, Any]] = []
+        self._arrays: list[tuple[int, int, Any, Any, Any]] = []
         self._numbers: list[tuple[int, int, Any]] = []
         for i, link in enumerate(links):
             for j, each in enumerate(() if link.steady else operands[i]):
                 if type(each) is np.ndarray:
-                    self._arrays.append((i, j, each.shape, each.dtype))
+                    self._arrays.append((i, j, each.shape, each.strides, each.dtype))
                 else:
                     self._numbers.append((i, j, each))
 
     def moving(self, operands: tuple[Any, ...]) -> list[Any] | None:
         """The arrays that are others in every call; None if the way does not fit them, or the numbers."""
         found = []
-        for i, j, shape, dtype in self._arrays:
+        for i, j, shape, strides, dtype in self._arrays:
             each = operands[i][j]
-            if type(each) is not np.ndarray or each.shape != shape or each.dtype != dtype:
+            if type(each) is not np.ndarray or each.dtype != dtype:
+                return None
+            if each.shape != shape or each.strides != strides:
                 return None
             found.append(each)
         for i, j, number in self._numbers:
@@ -72,7 +74,7 @@ class TracedChain(Chain):
         super().__init__(links)
         self._written: dict[Any, _Way] = {}
         self._lately: dict[Any, _Way] = {}
-        self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)
+        self._refused = not all(is_own(link.formula) and is_own(link.derivative) for link in links)
 
     def forward(self, x: Any, operands: tuple[Any, ...], steady: object) -> tuple[Any, tuple[Any, ...]]:
         """As :meth:`Chain.forward`."""
@@ -96,7 +98,7 @@ class TracedChain(Chain):
         steady: object,
     ) -> tuple[Any, ...]:
         """As :meth:`Chain.backward`."""
-        if not self._refused and (flags := g.flags).forc:
+        if not self._refused and (flags := g.flags).forc and x.flags.c_contiguous:
             way = stop, flags.c_contiguous
             written = self._written.get(way)
             if written is None or written.fixed[0] is not steady or written.fixed[1] is not places:
@@ -126,7 +128,8 @@ class TracedChain(Chain):
         except Untraceable as reason:
             self._refused = refusal("a row of layers", reason)
             return None
-        self._written[way] = self._lately.pop(way)
+        self._written[way] = lately
+        self._lately.pop(way, None)
         return lately
 
     def _forth(self, x: Any, operands: tuple[Any, ...]) -> Callable[..., Any]:

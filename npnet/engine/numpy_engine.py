@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.engine.formula import is_known
+from npnet.engine.formula import is_own
 from npnet.engine.trace import Tape, Untraceable, unheard
 
 __all__ = ["formula_runner", "refusal", "rule_runner"]
@@ -33,6 +33,17 @@ def refusal(what: str, reason: Untraceable) -> bool:
     return True
 
 
+def _kind(array: Any) -> Any:
+    return array.shape, array.strides, array.dtype
+
+
+def _note(entries: dict[Any, Any], kind: Any) -> None:
+    """Keep in mind that a kind was met, and forget the one that was met first if they are many."""
+    if len(entries) >= KINDS:
+        entries.pop(next(iter(entries), None), None)
+    entries[kind] = None
+
+
 def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
     """What to call instead of a formula that makes many short calls: from the second call on, those alone.
 
@@ -45,25 +56,25 @@ def formula_runner(function: Callable[..., Any]) -> Callable[..., Any]:
     [1.0, 2.0, 5.0]
     """
     entries: dict[Any, Callable[..., Any] | None] = {}  # None: called once
-    refused = False
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        nonlocal refused
-        if refused or kwargs or type(args[0]) is not np.ndarray:
+        if kwargs or type(args[0]) is not np.ndarray:
             return function(*args, **kwargs)
-        kind = tuple([(each.shape, each.dtype) if type(each) is np.ndarray else each for each in args])
-        entry = entries.get(kind)
+        kind = tuple([_kind(each) if type(each) is np.ndarray else each for each in args])
+        try:
+            entry = entries.get(kind)
+        except TypeError:  # an array of some other kind
+            return function(*args)
         if entry is not None:
             return entry(*args)
         if kind in entries:
             try:
                 entries[kind] = written(args)
             except Untraceable as reason:
-                refused = refusal(function.__name__, reason)
+                entries[kind] = function
+                refusal(function.__name__, reason)
         else:
-            if len(entries) >= KINDS:
-                del entries[next(iter(entries))]
-            entries[kind] = None
+            _note(entries, kind)
         return function(*args)
 
     def written(args: tuple[Any, ...]) -> Callable[..., Any]:
@@ -94,7 +105,7 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
     >>> p
     array([0.125, 0.125])
     """
-    if not is_known(rule):
+    if not is_own(rule):
         return kernel
     entries: dict[Any, Callable[..., Any] | None] = {}  # None: called once
     held: dict[Any, tuple[float, Any]] = {}  # numbers of the last step, as arrays that nobody changes
@@ -111,6 +122,9 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
                 if type(each) is np.ndarray:
                     given.append(each)
                     continue
+                if type(each) is not float and type(each) is not int:  # NumPy may compute in its dtype
+                    kernel(p, g, *others)
+                    return
                 number, array = held.get((i, dtype), NO_NUMBER)
                 if number != each:
                     array = np.array(each, dtype)
@@ -124,9 +138,7 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
             except Untraceable as reason:
                 refused = refusal(rule.__name__, reason)
         else:
-            if len(entries) >= KINDS:
-                del entries[next(iter(entries))]
-            entries[kind] = None
+            _note(entries, kind)
         kernel(p, g, *others)
 
     def written(p: Any, g: Any, others: tuple[Any, ...]) -> Callable[..., Any]:

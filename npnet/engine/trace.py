@@ -14,6 +14,7 @@ written over.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -36,7 +37,7 @@ DEFAULTS: dict[str, Any] = {"dtype": None, "keepdims": False, "where": True, "in
 """What a reduction is called with where nobody said anything else."""
 
 TAKE_NUMBERS: frozenset[Any] = frozenset(
-    *([np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.greater, np.less],)
+    {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.greater, np.less}
 )
 """Functions that give the same for a number and for an array of no axes of the other operand's dtype."""
 
@@ -181,11 +182,11 @@ class Tape:
         shared = [each for each in sources if np.may_share_memory(made, _bare(each))]
         source = shared[0].name if shared else None
         if source in self.constants:
-            return self._constant_view(kind, function, list(arguments), made)
+            return self._constant_view(kind, function, list(arguments), made, keywords or {})
         name = f"v{len(self.steps)}"
         owner = name if source is None else self.owner[source]
         is_array = isinstance(made, np.ndarray)
-        like = (made.shape, made.dtype) if is_array and not shared else None
+        like = (made.shape, made.dtype, made.strides) if is_array and not shared else None
         if not is_array:
             self.numbers.add(name)
         if owner in self.writable or owner == name:
@@ -193,7 +194,9 @@ class Tape:
         self.steps.append(Step(name, named, texts, uses, kind, like=like))
         return self._named(made, name, owner)
 
-    def _constant_view(self, kind: str, function: str, arguments: list[Any], made: Any) -> Any:
+    def _constant_view(
+        self, kind: str, function: str, arguments: list[Any], made: Any, keywords: dict[str, Any]
+    ) -> Any:
         """A part of a constant, which lies where it lies in every call."""
         source, *rest = arguments
         if kind not in ("item", "method") or any(isinstance(each, Traced) for each in rest):
@@ -202,7 +205,9 @@ class Tape:
         if kind == "item":
             view = real[rest[0]]
         else:
-            view = real.T if function == "T" else getattr(real, function)(*rest)
+            view = real.T if function == "T" else getattr(real, function)(*rest, **keywords)
+        if not np.may_share_memory(view, real):
+            raise Untraceable("a copy of a constant")
         name = self._name_of(view)
         if source.name in self.writable:
             self.writable.add(name)
@@ -240,7 +245,13 @@ def _numbers_as_arrays(inputs: tuple[Any, ...], bare: list[Any]) -> list[Any]:
         return list(inputs)
     (dtype,) = dtypes
     wanted: tuple[type, ...] = (int, float) if dtype.kind == "f" else (int,) if dtype.kind == "i" else ()
-    return [np.array(each, dtype) if type(each) in wanted else each for each in inputs]
+    return [_number(each, dtype) if type(each) in wanted else each for each in inputs]
+
+
+def _number(value: float, dtype: Any) -> Any:
+    """A number as an array; itself where it is too large for that, which NumPy warns of."""
+    array = np.array(value, dtype)
+    return array if np.isfinite(array) or not math.isfinite(value) else value
 
 
 def _bare(value: Any) -> Any:

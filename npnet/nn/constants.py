@@ -45,7 +45,9 @@ def _counted(n: int) -> Array:
 
 def counted(n: int, like: Array) -> Array:
     """The numbers ``0 ... n - 1``, where another array lies."""
-    return _counted(n) if isinstance(like, np.ndarray) and n <= SHORT else np.arange(n, like=like)
+    if isinstance(like, np.ndarray):
+        return _counted(n) if n <= SHORT else np.arange(n)
+    return np.arange(n, like=like)
 
 
 @functools.lru_cache(maxsize=4)

@@ -17,6 +17,7 @@ import numpy as np
 from npnet.backend import Array
 from npnet.engine import numpy_engine
 from npnet.engine.choice import rule_runner
+from npnet.engine.formula import is_own
 
 __all__ = ["BLOCK_BYTES", "Rule", "kernel_of", "run_kernel"]
 
@@ -63,7 +64,11 @@ def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: t
             return
     written = numpy_engine.rule_runner(kernel, rule) if type(arrays[0]) is np.ndarray else kernel
     # What diverges becomes infinite or NaN, and is seen in the loss.
-    _quiet.context.run(_run_in_blocks, written, arrays, shrink, numbers)
+    if is_own(rule):
+        _quiet.context.run(_run_in_blocks, written, arrays, shrink, numbers)
+    else:  # which may do anything, update other parameters too
+        with np.errstate(all="ignore"):
+            _run_in_blocks(written, arrays, shrink, numbers)
 
 
 class _Quiet(threading.local):

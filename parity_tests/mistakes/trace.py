@@ -15,12 +15,14 @@ DROPOUT = "npnet/nn/dropout.py"
 GENERATOR = "npnet/random/generator.py"
 
 TESTS = "npnet/engine/tests/test_trace.py"
+ROWS = "npnet/engine/tests/test_written_rows.py"
+RULES = "npnet/engine/tests/test_written_rules.py"
 SAME = f"{TESTS}::test_what_is_written_down_does_what_the_function_does"
 REFUSED = f"{TESTS}::test_what_cannot_be_written_down_is_refused"
-NETWORK = f"{TESTS}::test_a_network_learns_the_same_to_the_last_bit"
-CHANGE = f"{TESTS}::test_a_change_is_noticed"
-RULE = f"{TESTS}::test_a_rule_learns_the_same_to_the_last_bit"
-ROW_MASKS = f"{TESTS}::test_masks_are_those_that_the_layers_draw"
+NETWORK = f"{ROWS}::test_a_network_learns_the_same_to_the_last_bit"
+CHANGE = f"{ROWS}::test_a_change_is_noticed"
+RULE = f"{RULES}::test_a_rule_learns_the_same_to_the_last_bit"
+ROW_MASKS = f"{ROWS}::test_masks_are_those_that_the_layers_draw"
 PRODUCTS = "npnet/engine/tests/test_products.py"
 MASKS = "npnet/random/tests/test_masks.py::test_masks_are_numpys_draws"
 
@@ -86,7 +88,7 @@ MISTAKES: list[Mistake] = [
         TRACE,
         "function not in TAKE_NUMBERS or uses",
         "uses",
-        f"{TESTS}::test_rules_that_treat_numbers_otherwise_are_refused",
+        f"{RULES}::test_rules_that_treat_numbers_otherwise_are_refused",
     ),
     Mistake(
         "numbers of two dtypes become arrays of one",
@@ -121,7 +123,7 @@ MISTAKES: list[Mistake] = [
         TRACE,
         'np.errstate(all="call", call=lambda *_: None)',
         'np.errstate(all="ignore")',
-        f"{TESTS}::test_a_loss_that_hides_from_warnings_goes_on_doing_so",
+        f"{RULES}::test_a_loss_that_hides_from_warnings_goes_on_doing_so",
     ),
     Mistake(
         "an array is walked along",
@@ -163,7 +165,7 @@ MISTAKES: list[Mistake] = [
         CHAIN,
         "written.fixed[0] is not steady or written.fixed[1] is not places:",
         "written.fixed[0] is not steady:",
-        f"{TESTS}::test_gradients_that_add_up",
+        f"{ROWS}::test_gradients_that_add_up",
     ),
     Mistake(
         "a probability that was changed is not looked at",
@@ -177,14 +179,14 @@ MISTAKES: list[Mistake] = [
         CHAIN,
         "way = stop, flags.c_contiguous",
         "way = stop",
-        f"{TESTS}::test_gradients_that_lie_in_two_ways",
+        f"{ROWS}::test_gradients_that_lie_in_two_ways",
     ),
     Mistake(
         "formulas of others are written down",
         CHAIN,
-        "self._refused = not all(is_known(link.formula) and is_known(link.derivative) for link in links)",
+        "self._refused = not all(is_own(link.formula) and is_own(link.derivative) for link in links)",
         "self._refused = False",
-        f"{TESTS}::test_formulas_of_others_are_called_every_time",
+        f"{ROWS}::test_formulas_of_others_are_called_every_time",
     ),
     Mistake(
         "operands that changed are taken for the same",
@@ -212,29 +214,28 @@ MISTAKES: list[Mistake] = [
         "npnet/optim/kernel.py",
         '        self.context.run(np.seterr, all="ignore")\n',
         "",
-        f"{TESTS}::test_what_diverges_is_quiet",
+        f"{RULES}::test_what_diverges_is_quiet",
     ),
     Mistake(
         "rules of others are written down",
         ENGINE,
-        "    if not is_known(rule):\n        return kernel\n",
+        "    if not is_own(rule):\n        return kernel\n",
         "",
-        f"{TESTS}::test_a_rule_of_somebody_elses_is_called_every_time",
+        f"{RULES}::test_a_rule_of_somebody_elses_is_called_every_time",
     ),
     Mistake(
         "a loss is written down for one reduction",
         ENGINE,
         "if type(each) is np.ndarray else each for each in args])",
         "if type(each) is np.ndarray else 0 for each in args])",
-        f"{TESTS}::test_a_loss_is_the_same_to_the_last_bit",
+        f"{RULES}::test_a_loss_is_the_same_to_the_last_bit",
     ),
     Mistake(
         "kinds are never forgotten",
         ENGINE,
-        "            if len(entries) >= KINDS:\n                del entries[next(iter(entries))]\n"
-        "            entries[kind] = None\n        return function",
-        "            entries[kind] = None\n        return function",
-        f"{TESTS}::test_many_kinds_of_arguments_are_forgotten_again",
+        "        entries.pop(next(iter(entries), None), None)\n",
+        "        pass\n",
+        f"{RULES}::test_many_kinds_of_arguments_are_forgotten_again",
     ),
     Mistake(
         "masks of other probabilities are drawn together",
@@ -305,5 +306,54 @@ MISTAKES: list[Mistake] = [
         "if b.shape[0] != k or out.shape != (m, n):",
         "if False:",
         f"{PRODUCTS}::test_shapes_that_do_not_fit_are_refused",
+    ),
+    Mistake(
+        "a loss that cannot be written down for one kind is for none",
+        ENGINE,
+        "                entries[kind] = function\n",
+        "                entries[kind] = None\n",
+        f"{RULES}::test_a_kind_that_cannot_be_written_down_is_left_alone",
+    ),
+    Mistake(
+        "how an argument lies is not looked at",
+        ENGINE,
+        "return array.shape, array.strides, array.dtype",
+        "return array.shape, array.dtype",
+        f"{RULES}::test_what_lies_otherwise_is_another_kind",
+    ),
+    Mistake(
+        "a number of NumPy's is taken for one of Python's",
+        ENGINE,
+        "if type(each) is not float and type(each) is not int:",
+        "if False:",
+        f"{RULES}::test_a_rate_of_numpys_is_taken_as_numpy_takes_it",
+    ),
+    Mistake(
+        "what lies otherwise is gone back through as if it did not",
+        CHAIN,
+        "(flags := g.flags).forc and x.flags.c_contiguous:",
+        "(flags := g.flags).forc:",
+        f"{ROWS}::test_input_that_lies_otherwise_once_is_gone_back_through_as_it_lies",
+    ),
+    Mistake(
+        "a part of a constant forgets its keywords",
+        TRACE,
+        "getattr(real, function)(*rest, **keywords)",
+        "getattr(real, function)(*rest)",
+        f"{TESTS}::test_parts_of_constants_are_asked_for_with_their_keywords",
+    ),
+    Mistake(
+        "what was written down keeps itself alive",
+        TRACE,
+        'namespace.pop("entry")',
+        'namespace["entry"]',
+        f"{ROWS}::test_what_was_written_down_goes_with_the_model",
+    ),
+    Mistake(
+        "zero below zero is zero",
+        "npnet/engine/chain.py",
+        " and repr(a) == repr(b)",
+        "",
+        f"{ROWS}::test_zero_below_zero_is_another_number",
     ),
 ]
