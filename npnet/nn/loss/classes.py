@@ -52,7 +52,7 @@ def classes_second(columns: Array, shape: tuple[int, ...]) -> Array:
 @whole
 def greatest(target: Array) -> Any:
     """The greatest of some integers, where a negative one is a huge one."""
-    return (target.view(np.uint64) if target.dtype == np.int64 else target.astype(np.uint64)).max()
+    return target.astype(np.uint64).max()
 
 
 def largest(x: Array) -> Array:
