@@ -27,7 +27,7 @@ __all__ = ["HOST_ONLY", "HostOnly", "Violation", "violations"]
 WAITING = frozenset({"item", "nonzero", "tolist"})
 
 # Functions and classes of NumPy that take no device array: they describe dtypes and shapes, or the host.
-DESCRIBING = frozenset({"broadcast_shapes", "dtype", "errstate", "finfo", "iinfo", "ndarray"})
+DESCRIBING = frozenset({"broadcast_shapes", "dtype", "errstate", "finfo", "iinfo", "ndarray", "seterr"})
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _counted(n: int) -> Array:
 def counted(n: int, like: Array) -> Array:
     """The numbers ``0 ... n - 1``, where another array lies."""
     if isinstance(like, np.ndarray):
-        return _counted(n) if n <= SHORT else np.arange(n)
+        return _counted(n) if n <= SHORT else _counted.__wrapped__(n)
     return np.arange(n, like=like)
 
 
