@@ -228,7 +228,7 @@ def test_what_was_written_down_goes_with_the_model() -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize("layers", [[2, RELU], [0, RELU], [2, 5], [5, 0]])
+@pytest.mark.parametrize("layers", [[2, RELU], [0, RELU], [2, 2], [3, 4], [4, 2], [7, 2]])
 def test_input_that_lies_otherwise_once_is_gone_back_through_as_it_lies(
     monkeypatch: pytest.MonkeyPatch, layers: list[int]
 ) -> None:

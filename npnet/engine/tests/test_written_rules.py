@@ -90,11 +90,11 @@ def test_rules_that_treat_numbers_otherwise_are_refused(
 
 def test_a_rate_of_numpys_is_taken_as_numpy_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def learnt() -> Any:
-        parameter = nn.Parameter(np.linspace(-1, 1, 50, dtype=np.float32))
+        parameter = nn.Parameter(np.linspace(-1, 1, 2000, dtype=np.float32))
         optimizer = optim.SGD([parameter], lr=0.1)
         for step in range(6):
             parameter.grad = parameter.data * 0.37
-            optimizer.param_groups[0]["lr"] = np.float64(0.0123) if step % 2 else 0.0123
+            optimizer.param_groups[0]["lr"] = np.float64(0.7123) if step % 2 else 0.7123
             optimizer.step()
         return parameter.data.copy()
 
