@@ -53,13 +53,13 @@ FUNCTIONS = _functions()
 
 
 def product_of(a: Any, b: Any, mismatch: type[Exception]) -> Any:
-    """What computes ``product(a, b, out)`` for matrices of these types; None if there is none.
+    """What computes ``product(a, b, out)`` for matrices of these types, called from compiled texts.
 
     Where the shapes do not fit, it raises `mismatch`.
     """
     gemm = FUNCTIONS.get(a.dtype)
     if gemm is None:
-        return lambda a, b, out: np.dot(a, b, out)
+        return numba.njit(error_model="numpy", nogil=True)(lambda a, b, out: np.dot(a, b, out))
     order_a, order_b = (AS_IT_IS if each.layout == "C" else TRANSPOSED for each in (a, b))
     one, zero = (np.dtype(str(a.dtype)).type(each) for each in (1, 0))
 

@@ -1,8 +1,7 @@
 """Rows of formulas on NumPy: called as they stand at first, then line by line (:mod:`npnet.engine.trace`).
 
-A row is written down when it is called for the second time with
-the same parameters, numbers and places of gradients; whoever changes a number in every step is served by the
-formulas themselves.
+A row is written down when it is called for the second time with the same parameters, numbers and places of
+gradients; whoever changes a number in every step is served by the formulas themselves.
 """
 
 from __future__ import annotations

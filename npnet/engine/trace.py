@@ -111,13 +111,12 @@ class Tape:
         self._given_numbers.add(name)
         return self._named(np.array(value, dtype), name, name)
 
-    def constant(self, array: Any, writable: bool = True) -> Any:
-        """Note an array that is the same one in every call.  The function runs with a copy."""
+    def constant(self, array: Any) -> Any:
+        """Note an array that is the same in every call, and may be changed.  The function takes a copy."""
         name = self._name_of(array)
         copy = np.empty_like(array)
         copy[...] = array
-        if writable:
-            self.writable.add(name)
+        self.writable.add(name)
         return self._named(copy, name, name)
 
     def _name_of(self, value: Any) -> str:
@@ -209,8 +208,7 @@ class Tape:
         if not np.may_share_memory(view, real):
             raise Untraceable("a copy of a constant")
         name = self._name_of(view)
-        if source.name in self.writable:
-            self.writable.add(name)
+        self.writable.add(name)
         return self._named(made, name, self.owner[source.name])
 
     # ------------------------------------------------------------------ what becomes of the notes

@@ -62,6 +62,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         multiplied_into(a, np.ones((3, 2)), np.ones((2, 3)))
 
 
+def test_without_numpys_library_the_product_is_numbas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "FUNCTIONS", {})
+    again = numba.njit(lambda a, b: product(a, b))
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    np.testing.assert_allclose(again(a, b), a @ b)
+
+
 def test_numpys_own_library_is_found_in_its_wheel() -> None:
     if "scipy-openblas" not in np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]:  # type: ignore[call-overload,index]
         pytest.skip("this NumPy was built with another BLAS")
