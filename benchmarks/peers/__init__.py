@@ -35,8 +35,8 @@ class Peer(NamedTuple):
         For people.
     place : str
         ``module:function``; the function makes the peer's `Prepare`.
-    group : {"floor", "npnet", "engine", "eager", "other"}
-        What it counts as in ratios.
+    group : {"floor", "npnet", "engine", "own", "eager", "other"}
+        What it counts as in ratios; ``"own"``, npnet in other ways, in none.
     variant : str
         The function's argument.
     """
@@ -58,6 +58,8 @@ _TABLE = (
     Peer("blas", "the matrix products alone", "blas:products", "floor", ""),
     Peer("npnet", "npnet on NumPy; on a GPU, on CuPy", "npnet_peer:npnet_peer", "npnet", "numpy"),
     Peer("npnet-numba", "npnet with the Numba engine", "npnet_peer:npnet_peer", "engine", "numba"),
+    Peer("npnet-loop", "npnet on NumPy, a loop by hand", "npnet_peer:npnet_peer", "own", "numpy loop"),
+    Peer("npnet-numba-loop", "the same with the Numba engine", "npnet_peer:npnet_peer", "own", "numba loop"),
     Peer("torch", "PyTorch eager, default", "torch_peer:torch_peer", "eager", "default"),
     Peer("torch-foreach", "PyTorch eager, foreach", "torch_peer:torch_peer", "eager", "foreach"),
     Peer("torch-fused", "PyTorch eager, fused", "torch_peer:torch_peer", "eager", "fused"),

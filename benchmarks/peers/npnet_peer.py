@@ -28,7 +28,8 @@ def network(nn: Any, workload: Workload) -> Any:
 
 
 def npnet_peer(variant: str) -> Prepare:
-    """What runs npnet with an engine, ``"numpy"`` or ``"numba"``."""
+    """What runs npnet with an engine, ``"numpy"`` or ``"numba"``; with ``" loop"`` a loop written by hand."""
+    engine, _, by_hand = variant.partition(" ")
 
     def prepare(workload: Workload, device: str) -> Run:
         from npnet import backend, manual_seed
@@ -36,13 +37,16 @@ def npnet_peer(variant: str) -> Prepare:
 
         manual_seed(0)
         try:
-            if variant != "numpy":
-                backend.set_engine(variant)
+            if engine != "numpy":
+                backend.set_engine(engine)
                 _compile_at_once()
             backend.check_device(device)
         except (AttributeError, NpnetError) as error:
             raise Unavailable(" ".join(str(error).split())) from error
-        make = {"training": _training, "inference": _inference, "update": _update}[workload.kind]
+        if by_hand and workload.kind != "training":
+            raise Unavailable("a loop is for epochs")
+        training = _loop if by_hand else _training
+        make = {"training": training, "inference": _inference, "update": _update}[workload.kind]
         run = make(workload, device)
 
         def until_done() -> None:
@@ -64,7 +68,8 @@ def _compile_at_once() -> None:
     numba_chain.HOT = 0
 
 
-def _training(workload: Workload, device: str) -> Run:
+def _prepared(workload: Workload, device: str) -> tuple[Any, ...]:
+    """The loader, the model, its loss, the optimizer, and what adds the gradient of a penalty, if any."""
     from npnet import nn, optim, regularization
     from npnet.backend import to_device
     from npnet.data import DataLoader, TensorDataset
@@ -74,6 +79,27 @@ def _training(workload: Workload, device: str) -> Run:
     model, criterion = network(nn, workload).to(device), nn.CrossEntropyLoss()
     optimizer = getattr(optim, workload.optimizer)(model.parameters())
     penalty = regularization.L1(workload.l1) if workload.l1 else None
+    penalize = None if penalty is None else lambda: penalty.backward(model)
+    return loader, model, criterion, optimizer, penalize
+
+
+def _training(workload: Workload, device: str) -> Run:
+    from npnet.training import TrainStep
+
+    loader, model, criterion, optimizer, penalize = _prepared(workload, device)
+    step = TrainStep(model, criterion, optimizer, before_update=penalize)
+
+    def run() -> None:
+        total: Any = 0.0
+        for x, target in loader:
+            loss, _ = step(x, target)
+            total += loss.item() if device == "cpu" else loss
+
+    return run
+
+
+def _loop(workload: Workload, device: str) -> Run:
+    loader, model, criterion, optimizer, penalize = _prepared(workload, device)
 
     def run() -> None:
         total: Any = 0.0
@@ -81,8 +107,8 @@ def _training(workload: Workload, device: str) -> Run:
             optimizer.zero_grad()
             loss = criterion(model(x), target)
             model.backward(criterion.backward(), input_grad=False)
-            if penalty is not None:
-                penalty.backward(model)
+            if penalize is not None:
+                penalize()
             optimizer.step()
             total += loss.item() if device == "cpu" else loss
 

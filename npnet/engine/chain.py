@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Chain", "Link", "lines_back", "lines_forth", "same"]
+__all__ = ["Chain", "Link", "divided_sum", "lines_back", "lines_both", "lines_forth", "same"]
 
 VALUES = (bool, int, float, str, np.generic)
 """What is compared by its value; everything else is the same only if it is the very same."""
+
+
+CALLED = {"forth": ("formula",), "back": ("derivative",), "both": ("formula", "derivative")}
+"""What of the links a text calls, for each way."""
 
 
 class Link(NamedTuple):
@@ -56,7 +60,7 @@ class Chain:
 
     def __init__(self, links: tuple[Link, ...]) -> None:
         self.links = links
-        self.ways: dict[Any, Callable[..., Any]] = {}  # the way forth, and those back by where they stop
+        self.ways: dict[tuple[str, int | None], Callable[..., Any]] = {}
 
     def forward(
         self, x: Any, operands: tuple[Any, ...], steady: object
@@ -78,10 +82,7 @@ class Chain:
 
     def way_forth(self) -> Callable[..., Any]:
         """``entry(x, operands)``."""
-        if "forth" not in self.ways:
-            names = self.names("formula")
-            self.ways["forth"] = self.function("formula", names, lines_forth(self.links, names))
-        return self.ways["forth"]
+        return self._way("forth", None)
 
     def backward(
         self,
@@ -111,20 +112,63 @@ class Chain:
 
     def way_back(self, stop: int | None) -> Callable[..., Any]:
         """``entry(g, x, kept, operands, places)``."""
-        if stop not in self.ways:
-            names = self.names("derivative")
-            self.ways[stop] = self.function("derivative", names, lines_back(self.links, names, stop))
-        return self.ways[stop]
+        return self._way("back", stop)
+
+    def both(
+        self,
+        x: Any,
+        operands: tuple[Any, ...],
+        places: tuple[Any, ...],
+        divisor: int,
+        stop: int,
+        steady: object,
+    ) -> tuple[Any, Any] | None:
+        """Go forth and back at once, where the last link is a loss; None where it has to be done in two.
+
+        What the last but one link gives, and the sum of the losses, divided.
+
+        Parameters
+        ----------
+        x : ndarray
+        operands, places : tuple of tuple
+            Of each link.
+        divisor : int
+        stop : int
+            The first link that learns.
+        steady : object
+            As :meth:`forward` has it.
+        """
+        found: tuple[Any, Any] = self.way_both(stop)(x, operands, places, divisor)
+        return found
+
+    def way_both(self, stop: int) -> Callable[..., Any]:
+        """``entry(x, operands, places, divisor)``."""
+        return self._way("both", stop)
+
+    def _way(self, name: str, stop: int | None) -> Callable[..., Any]:
+        entry = self.ways.get((name, stop))
+        if entry is None:
+            entry = self.ways[name, stop] = self.function(name, self.lines(name, stop))
+        return entry
+
+    def lines(self, name: str, stop: int | None) -> list[str]:
+        """The text of a way: ``"forth"``, or ``"back"`` or ``"both"`` to the link where it stops."""
+        if name == "forth":
+            return lines_forth(self.links, self.names("formula"))
+        if name == "back":
+            return lines_back(self.links, self.names("derivative"), stop)
+        return lines_both(self.links, self.names("formula"), self.names("derivative"), stop)
 
     def names(self, which: str) -> list[str]:
         """Under which names a text calls the formulas, or the derivatives."""
         return [f"{which}{i}" for i in range(len(self.links))]
 
-    def function(self, which: str, names: list[str], lines: list[str]) -> Callable[..., Any]:
-        """The function ``entry`` of a text."""
-        namespace: dict[str, Any] = {}
-        for name, link in zip(names, self.links, strict=True):
-            namespace[name] = self.runner(getattr(link, which))
+    def function(self, name: str, lines: list[str]) -> Callable[..., Any]:
+        """The function ``entry`` of a text that calls formulas, derivatives or both."""
+        namespace: dict[str, Any] = {"divided_sum": divided_sum}
+        for which in CALLED[name]:
+            for own, link in zip(self.names(which), self.links, strict=True):
+                namespace[own] = self.runner(getattr(link, which))
         exec("\n".join(lines), namespace)
         entry: Callable[..., Any] = namespace.pop("entry")  # or it would keep itself
         return entry
@@ -134,6 +178,17 @@ class Chain:
         formula = getattr(function, "formula", None)
         run: Callable[..., Any] = function if formula is None else formula.run
         return run
+
+
+def divided_sum(losses: Any, divisor: Any) -> Any:
+    """The sum of all losses, divided.
+
+    Examples
+    --------
+    >>> divided_sum(np.array([1.0, 3.0]), 2)
+    np.float64(2.0)
+    """
+    return losses.sum() / divisor
 
 
 def lines_forth(links: tuple[Link, ...], names: list[str]) -> list[str]:
@@ -146,17 +201,8 @@ def lines_forth(links: tuple[Link, ...], names: list[str]) -> list[str]:
         x1 = max(x0, operands[0][0])
         return x1, ((x1,), )
     """
-    lines, all_kept = ["def entry(x0, operands):"], ""
-    for i, (link, name) in enumerate(zip(links, names, strict=True)):
-        arguments = ", ".join([f"x{i}", *(f"operands[{i}][{j}]" for j in range(link.operands))])
-        if isinstance(link.keeps, int):
-            lines += [f"    made{i} = {name}({arguments})", f"    x{i + 1} = made{i}[0]"]
-            kept = f"made{i}[1:]"
-        else:
-            lines.append(f"    x{i + 1} = {name}({arguments})")
-            kept = {"input": f"(x{i},)" if i else "()", "output": f"(x{i + 1},)", "nothing": "()"}[link.keeps]
-        all_kept += f"{kept}, "
-    return [*lines, f"    return x{len(links)}, ({all_kept})"]
+    lines, kept = _forth(links, names)
+    return ["def entry(x0, operands):", *lines, f"    return x{len(links)}, {kept}"]
 
 
 def lines_back(links: tuple[Link, ...], names: list[str], stop: int | None) -> list[str]:
@@ -169,7 +215,51 @@ def lines_back(links: tuple[Link, ...], names: list[str], stop: int | None) -> l
         g0 = min(g1, x, operands[0][0], places[0][0], None)
         return None
     """
-    lines = [f"def entry(g{len(links)}, x, kept, operands, places):"]
+    head = f"def entry(g{len(links)}, x, kept, operands, places):"
+    return [head, *_back(links, names, stop), f"    return {'g0' if stop is None else 'None'}"]
+
+
+def lines_both(links: tuple[Link, ...], forth: list[str], back: list[str], stop: int | None) -> list[str]:
+    r"""The text of ``entry(x, operands, places, divisor)``.
+
+    Examples
+    --------
+    >>> loss = Link(max, min, "input", 1, 0)
+    >>> print(*lines_both((Link(sum, len, "input", 0, 1), loss), ["sum", "max"], ["len", "min"], 0), sep="\n")
+    def entry(x0, operands, places, divisor):
+        x1 = sum(x0)
+        x2 = max(x1, operands[1][0])
+        x, kept, g2 = x0, ((), (x1,), ), 1.0 / divisor
+        g1 = min(g2, kept[1][0], operands[1][0])
+        g0 = len(g1, x, places[0][0], None)
+        return x1, divided_sum(x2, divisor)
+    """
+    n = len(links)
+    lines, kept = _forth(links, forth)
+    head = "def entry(x0, operands, places, divisor):"
+    turn = f"    x, kept, g{n} = x0, {kept}, 1.0 / divisor"
+    last = f"    return x{n - 1}, divided_sum(x{n}, divisor)"
+    return [head, *lines, turn, *_back(links, back, stop), last]
+
+
+def _forth(links: tuple[Link, ...], names: list[str]) -> tuple[list[str], str]:
+    """The lines from the first input, x0, to the last output; and what is kept, in words."""
+    lines, all_kept = [], ""
+    for i, (link, name) in enumerate(zip(links, names, strict=True)):
+        arguments = ", ".join([f"x{i}", *(f"operands[{i}][{j}]" for j in range(link.operands))])
+        if isinstance(link.keeps, int):
+            lines += [f"    made{i} = {name}({arguments})", f"    x{i + 1} = made{i}[0]"]
+            kept = f"made{i}[1:]"
+        else:
+            lines.append(f"    x{i + 1} = {name}({arguments})")
+            kept = {"input": f"(x{i},)" if i else "()", "output": f"(x{i + 1},)", "nothing": "()"}[link.keeps]
+        all_kept += f"{kept}, "
+    return lines, f"({all_kept})"
+
+
+def _back(links: tuple[Link, ...], names: list[str], stop: int | None) -> list[str]:
+    """The lines from the gradient by the last output to that by the first input, or where they stop."""
+    lines = []
     for i in reversed(range(stop or 0, len(links))):
         link = links[i]
         kept = link.keeps if isinstance(link.keeps, int) else int(link.keeps != "nothing")
@@ -179,7 +269,7 @@ def lines_back(links: tuple[Link, ...], names: list[str], stop: int | None) -> l
             arguments += [f"places[{i}][{j}]" for j in range(link.places)]
             arguments.append("None" if stop == i else "True")
         lines.append(f"    g{i} = {names[i]}({', '.join(arguments)})")
-    return [*lines, f"    return {'g0' if stop is None else 'None'}"]
+    return lines
 
 
 def same(a: Any, b: Any) -> bool:

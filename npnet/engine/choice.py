@@ -31,6 +31,7 @@ __all__ = [
     "recorded_bytes",
     "rule_runner",
     "set_engine",
+    "takes_exponentials",
 ]
 
 ENGINES = ("numpy", "numba")
@@ -177,6 +178,15 @@ def chain_of(links: tuple[Link, ...], kind: Hashable, like: Any) -> Chain:
 @functools.lru_cache(maxsize=256)
 def _plain_chain(links: tuple[Link, ...], changes: int) -> Chain:
     return Chain(links)
+
+
+def takes_exponentials(like: Any) -> bool:
+    """Whether a row should have the exponentials of an array like this one: NumPy's are faster for many."""
+    if engine() == "numpy":
+        return True
+    from npnet.engine.numba_overloads import MANY
+
+    return bool(like.size <= MANY)
 
 
 def joins(function: Callable[..., Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from numba.core.errors import NumbaError
 
 from npnet.engine import numba_engine
-from npnet.engine.chain import Chain, Link, lines_forth
+from npnet.engine.chain import CALLED, Chain, Link
 from npnet.engine.numba_overloads import ShapeMismatch
 from npnet.engine.scalar import NotScalar
 
@@ -23,7 +23,7 @@ __all__ = ["HOT", "CompiledChain", "chain_of"]
 logger = logging.getLogger("npnet")
 
 HOT = 10_000
-"""How often a row is called formula by formula before it is compiled, which takes some seconds."""
+"""How often a row is called formula by formula before it is compiled, which takes ten seconds or thirty."""
 
 
 class CompiledChain(Chain):
@@ -31,7 +31,7 @@ class CompiledChain(Chain):
 
     def __init__(self, links: tuple[Link, ...]) -> None:
         super().__init__(links)
-        self._calls = 0
+        self._calls: dict[tuple[str, int | None], int] = {}  # of ways that are not compiled yet
         self._refused = False
 
     def forward(
@@ -41,7 +41,7 @@ class CompiledChain(Chain):
         if self._refused or not (x.flags.c_contiguous and x.flags.writeable):  # else compiled for each layout
             return None
         found: tuple[Any, tuple[Any, ...]] | None = self._unless_refused(
-            lambda: super(CompiledChain, self).forward(x, operands, steady) if self._is_hot() else None
+            lambda: super(CompiledChain, self).forward(x, operands, steady) if self._is_hot("forth") else None
         )
         return found
 
@@ -55,17 +55,15 @@ class CompiledChain(Chain):
             self._refused = True
             return None
 
-    def _is_hot(self) -> bool:
-        """Whether there is machine code, or it is time to make it; counts the calls until then."""
-        if "forth" in self.ways:
+    def _is_hot(self, name: str, stop: int | None = None) -> bool:
+        """Whether there is machine code of a way, or it is time to make it; counts the calls until then."""
+        way = name, stop
+        if way in self.ways:
             return True
-        self._calls += 1
-        if self._calls > HOT:
-            return True
-        if self._calls > 1:
-            return False
-        names = self.names("formula")
-        return numba_engine.is_kept("formula", self._text("formula", lines_forth(self.links, names)))
+        calls = self._calls[way] = self._calls.get(way, 0) + 1
+        if calls > 1:
+            return calls > HOT
+        return HOT == 0 or numba_engine.is_kept(name, self._text(name, self.lines(name, stop)))
 
     def backward(self, g: Any, *others: Any, **named: Any) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
@@ -76,19 +74,44 @@ class CompiledChain(Chain):
         )
         return found
 
+    def both(
+        self,
+        x: Any,
+        operands: tuple[Any, ...],
+        places: tuple[Any, ...],
+        divisor: int,
+        stop: int,
+        steady: object,
+    ) -> tuple[Any, Any] | None:
+        """As :meth:`Chain.both`; None until it is hot, and where there is no loop for it."""
+        if self._refused or not ((flags := x.flags).c_contiguous and flags.writeable):
+            return None
+        try:
+            entry = self.ways.get(("both", stop))
+            if entry is None:
+                if not self._is_hot("both", stop):
+                    return None
+                entry = self.way_both(stop)
+            output, loss = entry(x, operands, places, divisor)
+        except (NumbaError, NotScalar):
+            self._refused = True
+            return None
+        return output, loss[()]  # a number, as NumPy has it
+
     def names(self, which: str) -> list[str]:
         """The formulas' own names."""
         return [getattr(link, which).__name__ for link in self.links]
 
-    def function(self, which: str, names: list[str], lines: list[str]) -> Callable[..., Any]:
+    def function(self, name: str, lines: list[str]) -> Callable[..., Any]:
         """The function ``entry`` of a text, to be compiled when it is called."""
-        text = self._text(which, lines)
-        if not numba_engine.is_kept(which, text):
-            logger.warning("npnet: compiling %d %ss as one, which takes some seconds", len(names), which)
-        return numba_engine.compiled(which, text)
+        text = self._text(name, lines)
+        if not numba_engine.is_kept(name, text):
+            number = len(self.links) * len(CALLED[name])
+            logger.warning("npnet: compiling %d formulas as one, once, for up to half a minute", number)
+        return numba_engine.compiled(name, text)
 
-    def _text(self, which: str, lines: list[str]) -> str:
-        texts = numba_engine.texts([getattr(link, which) for link in self.links])
+    def _text(self, name: str, lines: list[str]) -> str:
+        texts = numba_engine.texts([getattr(link, which) for which in CALLED[name] for link in self.links])
         return "\n".join([*texts.values(), *lines, ""])
 
 

@@ -225,6 +225,48 @@ def classes_first(x: Any) -> Any:
 
 
 @word
+def divided_sum(losses: Any, divisor: Any) -> Any:
+    """The sum of a vector as NumPy takes it, to the bit, divided; an array of no axes."""
+    if not isinstance(losses, types.Array) or losses.ndim != 1:
+        return None
+
+    def of_few(x: Any) -> Any:  # in eights
+        total = x.dtype.type(0)
+        last = x.size - x.size % 8
+        if last:
+            eight = x[:8].copy()
+            for i in range(8, last, 8):
+                for j in range(8):
+                    eight[j] += x[i + j]
+            total = (eight[0] + eight[1]) + (eight[2] + eight[3])
+            total += (eight[4] + eight[5]) + (eight[6] + eight[7])
+        for i in range(last, x.size):
+            total += x[i]
+        return total
+
+    few = numba.njit(**OPTIONS)(of_few)
+
+    def divided(losses: Any, divisor: Any) -> Any:  # halves, until there are few (Numba keeps no recursion)
+        left = [(0, losses.size)]
+        sums = [losses.dtype.type(0) for _ in range(0)]
+        while left:
+            first, n = left.pop()
+            if n < 0:
+                second = sums.pop()
+                sums[-1] += second
+            elif n <= 128:
+                sums.append(few(losses[first : first + n]))
+            else:
+                half = n // 2 - n // 2 % 8
+                left += [(0, -1), (first + half, n - half), (first, half)]
+        found = np.empty((), losses.dtype)
+        found[()] = sums[0] / losses.dtype.type(divisor)
+        return found
+
+    return divided
+
+
+@word
 def ones(n: Any, like: Any) -> Any:
     """Ones of an array's dtype."""
     return lambda n, like: np.ones(n, like.dtype)

@@ -78,12 +78,11 @@ class TracedChain(Chain):
     def forward(self, x: Any, operands: tuple[Any, ...], steady: object) -> tuple[Any, tuple[Any, ...]]:
         """As :meth:`Chain.forward`."""
         if not self._refused and x.flags.c_contiguous:
-            written = self._written.get("forth")
-            if written is None or written.fixed[0] is not steady:
-                written = self._write("forth", operands, (steady,), self._forth, x, operands)
-            if written is not None and (moving := written.moving(operands)) is not None:
-                found: tuple[Any, tuple[Any, ...]] = written.entry(x, moving)  # type: ignore[misc]
-                return found
+            found = self._fitting("forth", operands, (steady,), self._forth, x, operands)
+            if found is not None:
+                entry, moving = found
+                made: tuple[Any, tuple[Any, ...]] = entry(x, moving)
+                return made
         return super().forward(x, operands, steady)  # type: ignore[return-value]
 
     def backward(
@@ -98,38 +97,61 @@ class TracedChain(Chain):
     ) -> tuple[Any, ...]:
         """As :meth:`Chain.backward`."""
         if not self._refused and (flags := g.flags).forc and x.flags.c_contiguous:
-            way = stop, flags.c_contiguous
-            written = self._written.get(way)
-            if written is None or written.fixed[0] is not steady or written.fixed[1] is not places:
-                call = g, x, kept, operands, places, stop
-                written = self._write(way, operands, (steady, places), self._back, *call)
-            if written is not None and (moving := written.moving(operands)) is not None:
-                return (written.entry(g, x, kept, moving),)  # type: ignore[misc]
+            way, call = ("back", stop, flags.c_contiguous), (g, x, kept, operands, places, stop)
+            found = self._fitting(way, operands, (steady, places), self._back, *call)
+            if found is not None:
+                entry, moving = found
+                return (entry(g, x, kept, moving),)
         return super().backward(g, x, kept, operands, places, stop, steady)  # type: ignore[return-value]
 
-    def _write(
+    def both(
+        self,
+        x: Any,
+        operands: tuple[Any, ...],
+        places: tuple[Any, ...],
+        divisor: int,
+        stop: int,
+        steady: object,
+    ) -> tuple[Any, Any]:
+        """As :meth:`Chain.both`."""
+        if not self._refused and x.flags.c_contiguous:
+            way, call = ("both", stop, divisor), (x, operands, places, divisor, stop)
+            found = self._fitting(way, operands, (steady, places), self._both, *call)
+            if found is not None:
+                entry, moving = found
+                made: tuple[Any, Any] = entry(x, moving)
+                return made
+        return super().both(x, operands, places, divisor, stop, steady)  # type: ignore[return-value]
+
+    def _fitting(
         self,
         way: Any,
         operands: tuple[Any, ...],
         fixed: tuple[Any, ...],
         write: Callable[..., Callable[..., Any]],
         *call: Any,
-    ) -> _Way | None:
-        """Write a way down, if the last call had the very same fixed."""
-        lately = self._lately.get(way)
-        same = lately is not None and all(map(operator.is_, lately.fixed, fixed))
-        if lately is None or not same or lately.moving(operands) is None:
-            self._lately[way] = _Way(self.links, operands, fixed)
-            return None
-        try:
-            with unheard():
-                lately.entry = write(*call)
-        except Untraceable as reason:
-            self._refused = refusal("a row of layers", reason)
-            return None
-        self._written[way] = lately
-        self._lately.pop(way, None)
-        return lately
+    ) -> tuple[Callable[..., Any], list[Any]] | None:
+        """What was written down of a way and fits a call, and its arrays that move.
+
+        It is written down if the last call had the very same fixed; else None.
+        """
+        written = self._written.get(way)
+        if written is None or not all(map(operator.is_, written.fixed, fixed)):
+            lately = self._lately.get(way)
+            same = lately is not None and all(map(operator.is_, lately.fixed, fixed))
+            if lately is None or not same or lately.moving(operands) is None:
+                self._lately[way] = _Way(self.links, operands, fixed)
+                return None
+            try:
+                with unheard():
+                    lately.entry = write(*call)
+            except Untraceable as reason:
+                self._refused = refusal("a row of layers", reason)
+                return None
+            written = self._written[way] = lately
+            self._lately.pop(way, None)
+        moving = written.moving(operands)
+        return None if moving is None or written.entry is None else (written.entry, moving)
 
     def _forth(self, x: Any, operands: tuple[Any, ...]) -> Callable[..., Any]:
         tape = Tape()
@@ -148,7 +170,7 @@ class TracedChain(Chain):
     ) -> Callable[..., Any]:
         tape = Tape()
         own, names = self._noted(tape, operands)
-        own_places = tuple([tuple([_constant(tape, each) for each in some]) for some in places])
+        own_places = _constants(tape, places)
         own_kept = tuple(
             [
                 tuple([tape.argument(each, f"k{i}_{j}") for j, each in enumerate(some)])
@@ -159,6 +181,14 @@ class TracedChain(Chain):
         result = self.way_back(stop)(*given, own_kept, own, own_places)
         head = ["def entry(g, x, kept, moving):", f"    {names} = moving"]
         return tape.function([*head, f"    {tape.text(own_kept, set())} = kept"], result)
+
+    def _both(
+        self, x: Any, operands: tuple[Any, ...], places: tuple[Any, ...], divisor: int, stop: int
+    ) -> Callable[..., Any]:
+        tape = Tape()
+        own, names = self._noted(tape, operands)
+        result = self.way_both(stop)(tape.argument(x, "x"), own, _constants(tape, places), divisor)
+        return tape.function(["def entry(x, moving):", f"    {names} = moving"], result)
 
     def _noted(self, tape: Tape, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], str]:
         """The operands with arrays that take notes, and the names of those that move, as a tuple."""
@@ -178,3 +208,7 @@ class TracedChain(Chain):
 
 def _constant(tape: Tape, value: Any) -> Any:
     return tape.constant(value) if isinstance(value, np.ndarray) else value
+
+
+def _constants(tape: Tape, trees: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([tuple([_constant(tape, each) for each in some]) for some in trees])

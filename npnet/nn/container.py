@@ -7,8 +7,10 @@ from typing import Any, TypeVar, overload
 
 from npnet.errors import DtypeError
 from npnet.nn.context import thread
+from npnet.nn.formula_layer import plain
 from npnet.nn.module import Module
-from npnet.nn.row import one_by_one, through
+from npnet.nn.plan import through
+from npnet.nn.row import one_by_one
 
 __all__ = ["ModuleList", "Sequential"]
 
@@ -111,6 +113,9 @@ class Sequential(_Indexed):
     def _subset(self, modules: dict[str, Module]) -> Sequential:
         return type(self)(modules)
 
+    backward = plain(Module.backward)
+
+    @plain
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
         """Pass the input through the chain; neighbours that are two formulas each are run as one."""
         now = thread.state

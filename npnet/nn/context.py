@@ -118,7 +118,7 @@ class Contexts:
     def __init__(self) -> None:
         self.number = 0
         self.stack: list[Any] = []
-        self.plans: dict[Any, Any] = {}  # see npnet.nn.row
+        self.plans: dict[Any, Any] = {}  # see npnet.nn.plan
 
     def push(self, context: Any, number: int, outermost: bool = False) -> None:
         """Keep a context of the outermost pass of that number; what an earlier pass has left is dropped."""

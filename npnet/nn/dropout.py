@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,22 +65,28 @@ def drawn_mask(p: float, shape: tuple[int, ...], like: Array, generator: Any) ->
     return mask
 
 
-def masks_together(layers: Sequence[Any], inputs: Sequence[Array]) -> list[tuple[Array, float] | None]:
-    """The operands of several kinds of dropout that are called one after another: masks drawn at once.
+def masks_together(layers: Sequence[Any], inputs: Sequence[Array]) -> Callable[[], Sequence[Any]]:
+    """What draws the operands of several kinds of dropout that are called one after another: masks at once.
 
     They are the same as if each layer drew its own.
     """
-    p, own = layers[0].p, layers[0].generator
-    generator = streams.resolve(own, "dropout")
-    if type(generator) is streams.Generator and 0.0 < p < 1.0:
-        for layer in layers:
-            if not layer.training or layer.p != p or layer.generator is not own:
-                break
-        else:
-            shapes = [layer.mask_shape(x) for layer, x in zip(layers, inputs, strict=True)]
-            masks = generator.bernoullis(1.0 - p, shapes, like=inputs[0])
-            return [(mask, layer.p) for mask, layer in zip(masks, layers, strict=True)]
-    return [layer.operands(x) for layer, x in zip(layers, inputs, strict=True)]
+    p, own, like = layers[0].p, layers[0].generator, inputs[0]
+
+    def apart() -> Sequence[Any]:
+        return [layer.operands(x) for layer, x in zip(layers, inputs, strict=True)]
+
+    alike = all(layer.training and layer.p == p and layer.generator is own for layer in layers)
+    if not alike or not 0.0 < p < 1.0:
+        return apart
+    shapes = tuple([layer.mask_shape(x) for layer, x in zip(layers, inputs, strict=True)])
+
+    def at_once() -> Sequence[Any]:
+        generator = streams.resolve(own, "dropout")
+        if type(generator) is not streams.Generator:
+            return apart()
+        return [(mask, p) for mask in generator.bernoullis(1.0 - p, shapes, like=like)]
+
+    return at_once
 
 
 class MaskedLayer(FormulaLayer):

@@ -18,7 +18,7 @@ from npnet.backend import Array
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 
-__all__ = ["FormulaLayer", "is_bare", "is_steady", "plain", "steady"]
+__all__ = ["FormulaLayer", "is_bare", "is_plain", "is_steady", "plain", "steady"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +34,15 @@ def plain(method: F) -> F:
     """
     _PLAIN.add(method)
     return method
+
+
+def is_plain(module: Module, *names: str) -> bool:
+    """Whether methods of a module are those that were marked, and nobody put others in their places."""
+    kind, own = type(module), module.__dict__
+    for name in names:
+        if name in own or getattr(kind, name) not in _PLAIN:
+            return False
+    return kind.__call__ is Module.__call__
 
 
 def steady(operands: F) -> F:
@@ -79,9 +88,9 @@ class FormulaLayer(Module):
     keeps : {"input", "output", "nothing"} or int
         What the derivative takes of the way forward; a number says how many arrays the formula keeps.
     together : static method or None
-        ``together(layers, inputs)``: what :meth:`operands` of several layers give, called one after another,
-        where that can be had faster; the layers have this same static method.  A subclass with operands of
-        its own has another one, or None.
+        ``together(layers, inputs)``, where it can be had faster: a function of nothing that gives, until an
+        attribute is set, what :meth:`operands` of several layers give, called one after another; the layers
+        have this same static method.  A subclass with operands of its own has another one, or None.
     joins_rows : bool
         Whether it may be run with its neighbours: if its operands have the input's shape, or that of the
         last axis.  The formulas change nothing that they are given but the places, and what they count.

@@ -1,16 +1,13 @@
 """Rows of layers whose formulas are run as one.
 
-:class:`~npnet.nn.Sequential` calls its children one after another the first time that it meets a shape.  From
-then on the formulas of neighbours are one function of the input and of all their operands, and their
+The formulas of neighbours are one function of the input and of all their operands, and their
 derivatives another one (:mod:`npnet.engine.chain`), which NumPy runs or an engine compiles.  Each layer still
 has its context, or its part in one, as if it had been called itself.
 """
 
 from __future__ import annotations
 
-import itertools
-import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +18,11 @@ from npnet.engine import choice
 from npnet.engine.chain import Chain, Link, same
 from npnet.errors import NpnetError
 from npnet.nn.context import Changes, Contexts, Together, thread
-from npnet.nn.formula_layer import FormulaLayer, is_bare, is_steady
-from npnet.nn.module import Module, back_through, first_that_learns
+from npnet.nn.formula_layer import FormulaLayer, is_steady
+from npnet.nn.module import back_through, first_that_learns
 from npnet.nn.parameter import Arena, Parameter
 
-__all__ = ["Plan", "Row", "one_by_one", "through"]
-
-PLANS = 64
-"""How many plans, each for inputs of one shape, a module keeps."""
+__all__ = ["Operands", "Row", "Version", "like_of", "one_by_one", "version"]
 
 Operands = list[tuple[Any, ...] | None]
 """Of each layer; None for one that passes its input through."""
@@ -46,6 +40,11 @@ class _Active:
 
     Attributes
     ----------
+    chain : Chain
+    ending : dict
+        Of each loss that the row was called with, the chain with the loss as its last link.
+    first : int
+        The first layer that has a parameter.
     outline : tuple
         What their contexts are made of beside the arrays: where they stand in the row, whether the first one
         keeps its input, and the shapes of the outputs of all layers of the row but the last.
@@ -57,6 +56,8 @@ class _Active:
         self.layers, self.positions, self.chain = layers, positions, chain
         self.all = len(layers) == len(shapes) + 1
         self.outline = positions, bool(layers) and layers[0].keeps == "input", shapes
+        self.ending: dict[Link, Chain] = {}
+        self.first = len(layers)
         self._places: tuple[tuple[Array | None, ...], ...] | None = None
         self._parameters: list[Parameter] = []
         self._version: Version | None = None
@@ -75,6 +76,15 @@ class _Active:
         written: list[tuple[Parameter, Array]] = []
         backwards = [layer.places(dtype, written) for layer in reversed(self.layers)]  # to be added in order
         return tuple(reversed(backwards)), written
+
+    def places_of_all(self) -> Any:
+        """The places of the gradients of each layer, if all have one that may be written over; else None."""
+        if self._places is None or self._version != version():
+            return None
+        for parameter in self._parameters:
+            if not (parameter.has_grad and parameter.requires_grad):
+                return None
+        return self._places
 
     def settle(self, written: list[tuple[Parameter, Array]] | None) -> None:
         """The gradients are in their places."""
@@ -96,6 +106,7 @@ class _Active:
             )
         if not same(self._places, places):
             self._places = places
+        self.first = next((i for i, own in enumerate(learned) if any(own)), len(learned))
 
 
 class Row:
@@ -114,11 +125,13 @@ class Row:
         self._layers = layers
         self._likes = likes
         self._kind, self._shape, self._dtype = type(likes[0]), likes[0].shape, likes[0].dtype
+        self._kind_of_input = len(self._shape), self._dtype.char
         self._shapes = [like.shape for like in likes[1:]]
         self._contexts = Contexts()
         self._identities = list(map(id, layers))
         self._repeated = len(set(self._identities)) < len(layers)
         self._operands: Operands = []
+        self._draw: Callable[[], Sequence[tuple[Any, ...] | None]]  # the operands of the others
         self._kinds = self._look_up()
         # By how many operands those layers have whose operands change, and may pass their input through.
         self._active: dict[tuple[int, ...], _Active] = {}
@@ -127,22 +140,28 @@ class Row:
         """The output, with what each layer needs for its backward saved, and the call noted."""
         if type(x) is not self._kind or x.shape != self._shape or x.dtype != self._dtype:
             return one_by_one(self._layers, x)
-        operands = steady = self._operands
+        return self._called(x, *self._given())
+
+    def _given(self) -> tuple[tuple[int, ...], Operands, tuple[Any, ...], _Active]:
+        """What the layers take in this call, masks drawn, and the layers that take anything."""
+        operands = self._operands
         sizes: tuple[int, ...] = ()
         if self._others:
             operands = operands.copy()
-            if self._together is not None:
-                moving = self._together(self._other_layers, self._other_likes)
-            else:
-                pairs = zip(self._other_layers, self._other_likes, strict=True)
-                moving = [layer.operands(like) for layer, like in pairs]
+            moving = self._draw()
             for i, own in zip(self._others, moving, strict=True):
                 operands[i] = own
             sizes = tuple([-1 if own is None else len(own) for own in moving])
         active = self._active.get(sizes) or self._activate(operands, sizes)
         given = tuple(operands if active.all else [operands[i] for i in active.positions])
+        return sizes, operands, given, active
+
+    def _called(
+        self, x: Any, sizes: tuple[int, ...], operands: Operands, given: tuple[Any, ...], active: _Active
+    ) -> Any:
         if active.chain.lends:
             self._drop_earlier()
+        steady = self._operands
         made = active.chain.forward(x, given, steady) if given else None
         if made is None:
             return one_by_one(self._layers, x, operands)
@@ -160,6 +179,72 @@ class Row:
                 now.frame.append((self, x, output))
         return output
 
+    def learn(
+        self,
+        x: Any,
+        link: Link,
+        operands: tuple[Any, ...],
+        divisor: int,
+        zero_grad: Callable[[], object],
+        *,
+        clears_all: bool,
+    ) -> tuple[Any, Any]:
+        """Drop all gradients, go forth, through a loss and back; the output and the loss.
+
+        The loss is None where it went forth alone.
+
+        Parameters
+        ----------
+        x : ndarray
+            Of the kind, shape and dtype that the row is for.
+        link : Link
+            The loss.
+        operands : tuple
+            Of the loss.
+        divisor : int
+            What the sum of the losses is divided by.
+        zero_grad : callable
+            Drops the gradients.
+        clears_all : bool
+            Whether it drops those of the row's parameters, and no others: then it is not called where all are
+            written over.
+        """
+        call = _, _, given, active = self._given()
+        chain = active.ending.get(link)
+        if chain is None:
+            links = *active.chain.links, link
+            chain = active.ending[link] = choice.chain_of(links, self._kind_of_input, self._likes[0])
+        all_operands = *given, operands
+        if clears_all and (places := active.places_of_all()) is not None:
+            found = chain.both(x, all_operands, places, divisor, active.first, self._operands)
+            if found is not None:
+                return found
+        zero_grad()
+        first = first_that_learns(active.layers)
+        if first < len(active.layers):
+            places, written = active.places(self._dtype)
+            found = chain.both(x, all_operands, places, divisor, first, self._operands)
+            if found is not None:
+                active.settle(written)
+                return found
+        now = thread.state
+        now.number += 1
+        now.frame = ()
+        try:
+            return self._called(x, *call), None
+        finally:
+            now.frame = None
+
+    def forget(self) -> None:
+        """Drop what earlier calls have left to go back through."""
+        for contexts in self._all:
+            contexts.stack.clear()
+
+    @property
+    def parameters(self) -> set[Parameter]:
+        """What the layers learn."""
+        return {each for layer in self._layers for each in layer.learned() if each is not None}
+
     def _drop_earlier(self) -> None:
         """Drop what an earlier pass has left, as this call will when it keeps something of its own."""
         now = thread.state
@@ -176,10 +261,13 @@ class Row:
         if not same(self._operands, operands):
             self._operands = operands
         self._others = [i for i, layer in enumerate(self._layers) if not is_steady(layer)]
-        self._other_layers = [self._layers[i] for i in self._others]
-        self._other_likes = [self._likes[i] for i in self._others]
-        ways = {type(layer).together for layer in self._other_layers}
-        self._together = ways.pop() if len(ways) == 1 and len(self._others) > 1 else None
+        layers, likes = [self._layers[i] for i in self._others], [self._likes[i] for i in self._others]
+        ways = {type(layer).together for layer in layers}
+        together = ways.pop() if len(ways) == 1 and len(layers) > 1 else None
+        if together is None:
+            self._draw = lambda: [layer.operands(like) for layer, like in zip(layers, likes, strict=True)]
+        else:
+            self._draw = together(layers, likes)
         return [given and [_kind(each) for each in given] for given in operands]
 
     def lasts(self) -> bool:
@@ -201,7 +289,7 @@ class Row:
             )
             for i, layer in zip(positions, layers, strict=True)
         )
-        chain = choice.chain_of(links, (len(self._shape), self._dtype.char), self._likes[0])
+        chain = choice.chain_of(links, self._kind_of_input, self._likes[0])
         active = self._active[sizes] = _Active(layers, positions, self._shapes, chain)
         return active
 
@@ -264,83 +352,6 @@ def _kind(operand: Any) -> Any:
     return getattr(operand, "shape", None), getattr(operand, "dtype", None)
 
 
-class Plan:
-    """Which layers of a chain are run as rows, for inputs of one shape and dtype."""
-
-    def __init__(self, chain: Module, layers: list[Module], likes: list[Array | None]) -> None:
-        self._version = version()
-        self._chain = weakref.ref(chain)
-        self._layers = layers
-        self._bare = list(map(is_bare, layers))
-        self._rows: list[Row | None] = []
-        self._parts: list[list[Module]] = []
-        kinds = zip(layers, likes, map(_joins, layers, likes), strict=True)
-        for joined, group in itertools.groupby(kinds, lambda kind: kind[2]):
-            some: list[Any] = list(group)
-            part = [layer for layer, _, _ in some]
-            self._parts.append(part)
-            self._rows.append(Row(part, [like for _, like, _ in some]) if joined and len(part) > 1 else None)
-
-    def lasts(self, chain: Module) -> bool:
-        """Whether the children are the same, with methods and operands as they were, and so is the engine."""
-        if self._chain() is not chain:
-            return False
-        now = version()
-        if self._version == now:
-            return True
-        layers = list(chain.children())
-        if self._version[2] != now[2] or self._layers != layers or self._bare != list(map(is_bare, layers)):
-            return False
-        if not all(row.lasts() for row in self._rows if row is not None):
-            return False
-        self._version = now
-        return True
-
-    def is_stale(self) -> bool:
-        """Whether a parameter has moved since, or the engine changed, and what is held here may go."""
-        return self._version[1:] != version()[1:]
-
-    def run(self, x: Any) -> Any:
-        """The output of all."""
-        for part, row in zip(self._parts, self._rows, strict=True):
-            x = one_by_one(part, x) if row is None else row.call(x)
-        return x
-
-
-def _joins(layer: Any, like: Any) -> bool:
-    if like is None or not is_bare(layer) or not layer.joins_rows:
-        return False
-    return choice.joins(layer.formula) and choice.joins(layer.derivative)
-
-
-def through(chain: Module, x: Any, plans: dict[Hashable, Plan]) -> Any:
-    """Pass an input through the children of a chain, rows of them as one.
-
-    Parameters
-    ----------
-    chain : Module
-    x : ndarray
-    plans : dict
-        The plans that there are, to which one may be added.
-    """
-    kind = type(x)
-    if kind is not np.ndarray and not backend.is_plain(x):
-        return one_by_one(list(chain.children()), x)
-    key = kind, x.shape, x.dtype.str, chain.training
-    plan = plans.get(key)
-    if plan is not None and plan.lasts(chain):
-        return plan.run(x)
-    for stale in [shape for shape, each in plans.items() if each.is_stale()]:
-        del plans[stale]
-    layers = list(chain.children())
-    likes: list[Array | None] = []
-    output = one_by_one(layers, x, likes=likes)
-    if len(plans) >= PLANS:
-        del plans[next(iter(plans))]
-    plans[key] = Plan(chain, layers, likes)
-    return output
-
-
 def one_by_one(
     layers: Sequence[Any], x: Any, operands: Operands | None = None, likes: list[Array | None] | None = None
 ) -> Any:
@@ -357,8 +368,7 @@ def one_by_one(
     """
     for i, layer in enumerate(layers):
         if likes is not None:
-            plain = backend.is_plain(x)
-            likes.append(np.broadcast_to(np.zeros_like(x, shape=()), x.shape) if plain else None)
+            likes.append(like_of(x))
         if operands is None:
             x = layer(x)
         else:
@@ -369,3 +379,8 @@ def one_by_one(
                 now.frame.append((layer, x, output))
             x = output
     return x
+
+
+def like_of(x: Any) -> Array | None:
+    """An array of the shape and the dtype of another one, if it is one."""
+    return np.broadcast_to(np.zeros_like(x, shape=()), x.shape) if backend.is_plain(x) else None

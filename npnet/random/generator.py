@@ -146,21 +146,18 @@ class Generator:
 
     def _bernoullis_on_host(self, p: float, shapes: Sequence[Shape]) -> list[Array]:
         """Each array takes words of 64 bits for four elements each, then one for each tie."""
-        sizes = list(map(math.prod, shapes))
-        words = self._bits.random_raw(sum([size // 4 + 1 for size in sizes]))
         threshold, rest = _threshold(p)
+        parts, count = _parts(tuple(map(tuple, shapes)))
+        words = self._bits.random_raw(count)
         if threshold is None:
             return [np.ones(shape, dtype=bool) for shape in shapes]
         draws = words.view(_UINT16)
-        masks = draws < threshold
-        tied = draws == threshold
-        found, first = [], 0
-        if not (rest and tied[tied.argmax()]):
-            for size, shape in zip(sizes, shapes, strict=True):
-                found.append(masks[first : first + size].reshape(shape))
-                first += 4 * (size // 4 + 1)
-            return found
-        for size, shape in zip(sizes, shapes, strict=True):
+        if not rest or not (tied := draws == threshold)[tied.argmax()]:
+            masks = draws < threshold
+            return [masks[part].reshape(shape) for part, shape in parts]
+        found = []
+        for part, shape in parts:
+            size = part.stop - part.start
             words = self._more(words, size // 4 + 1)
             draws, words = words[: size // 4 + 1].view(_UINT16)[:size], words[size // 4 + 1 :]
             mask = draws < threshold
@@ -181,6 +178,17 @@ class Generator:
         draws: Array = self._device_draws[device](shape)
         mask: Array = draws < p
         return mask
+
+
+@functools.lru_cache(maxsize=64)
+def _parts(shapes: tuple[Shape, ...]) -> tuple[list[tuple[slice, Shape]], int]:
+    """Where arrays of 16-bit draws lie in words of 64 bits, each in its own; and how many words these are."""
+    parts, words = [], 0
+    for shape in shapes:
+        size = math.prod(shape)
+        parts.append((slice(4 * words, 4 * words + size), shape))
+        words += size // 4 + 1
+    return parts, words
 
 
 @functools.lru_cache(maxsize=64)

@@ -30,6 +30,7 @@ from npnet.training.recipe_files import load_recipe, recipe_names
 from npnet.training.record import Run, read_run
 from npnet.training.run import RunFolder, load_weights
 from npnet.training.task import Task, make_task, splits
+from npnet.training.train_step import TrainStep
 from npnet.training.trainer import History, Trainer
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "StopAtNaN",
     "StopEarly",
     "Task",
+    "TrainStep",
     "Trainer",
     "compare_recipe",
     "evaluate_run",

@@ -15,6 +15,7 @@ from npnet.training.engine import Engine, Evaluation, Step
 from npnet.training.memory import out_of_memory
 from npnet.training.placement import place
 from npnet.training.task import Task
+from npnet.training.train_step import TrainStep
 
 __all__ = ["NumpyEngine"]
 
@@ -72,6 +73,7 @@ class NumpyEngine(Engine):
         self._memory = backend.memory_info(self.device)  # with the data and the model in it, and no batch
         chosen = recipe.regularization.penalty
         self._penalty = None if chosen is None else getattr(regularization, chosen.kind)(**chosen.options)
+        self._step = TrainStep(self.model, self.criterion, self.optimizer, before_update=self._regularize)
 
     def train_batch(self, rows: Array) -> Step:
         """Take one step on these rows.
@@ -90,12 +92,7 @@ class NumpyEngine(Engine):
         if not self.model.training:  # telling every layer takes longer than a small layer does
             self.model.train()
         x, target = self._batch(rows, training=True)
-        self.optimizer.zero_grad()
-        outputs = self.model(x)
-        loss = self.criterion(outputs, target)
-        self.model.backward(self.criterion.backward(1.0), input_grad=False)
-        self._regularize()
-        self.optimizer.step()
+        loss, outputs = self._step(x, target)
         self.after_batch()
         tally = self.task.objective.tally(outputs, target)
         return Step(loss.item() if self.device == "cpu" else loss, tally)

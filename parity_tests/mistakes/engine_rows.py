@@ -9,6 +9,7 @@ __all__ = ["MISTAKES"]
 CHAIN = "npnet/engine/chain.py"
 COMPILED = "npnet/engine/numba_chain.py"
 ROW = "npnet/nn/row.py"
+PLAN = "npnet/nn/plan.py"
 MODULE = "npnet/nn/module.py"
 FORMULA_LAYER = "npnet/nn/formula_layer.py"
 
@@ -43,8 +44,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "the way back is the same wherever it ends",
         CHAIN,
-        "if stop not in self.ways:",
-        "stop = next((way for way in self.ways if way != 'forth'), stop)\n        if stop not in self.ways:",
+        "entry = self.ways.get((name, stop))",
+        "entry = next((self.ways[way] for way in self.ways if way[0] == name), None)",
         work("frozen"),
     ),
     Mistake(
@@ -61,12 +62,12 @@ MISTAKES: list[Mistake] = [
         'f"kept[{i - 1}][{j}]"',
         work("both_ways"),
     ),
-    Mistake("a row is hot one call too early", COMPILED, "self._calls > HOT", "self._calls >= HOT", HOT),
+    Mistake("a row is hot one call too early", COMPILED, "return calls > HOT", "return calls >= HOT", HOT),
     Mistake(
         "a row is compiled at once where nothing is kept",
         COMPILED,
-        "return numba_engine.is_kept",
-        "return not numba_engine.is_kept",
+        "or numba_engine.is_kept",
+        "or not numba_engine.is_kept",
         HOT,
     ),
     # what is looked up once
@@ -149,14 +150,14 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "a forward that is put into a layer later is not called",
-        ROW,
+        PLAN,
         "or self._layers != layers or self._bare != list(map(is_bare, layers)):",
         "or self._layers != layers:",
         f"{ROWS}::test_a_forward_that_is_put_into_a_layer_later_is_called",
     ),
     Mistake(
         "another engine is not noticed",
-        ROW,
+        PLAN,
         "if self._version[2] != now[2] or",
         "if",
         f"{ROWS}::test_another_engine_takes_over",
@@ -206,7 +207,7 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "a shallow copy runs the layers that it was copied from",
-        ROW,
+        PLAN,
         "        if self._chain() is not chain:\n            return False\n",
         "",
         f"{CHAINS}::test_a_shallow_copy_has_its_own_layers",

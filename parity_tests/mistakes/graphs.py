@@ -10,6 +10,7 @@ GRAPH = "npnet/engine/graph.py"
 CHAIN = "npnet/engine/chain.py"
 CUBLAS = "npnet/engine/cublas.py"
 ROW = "npnet/nn/row.py"
+PLAN = "npnet/nn/plan.py"
 FUSION = "npnet/engine/fusion.py"
 LOSS = "npnet/nn/loss/cross_entropy.py"
 
@@ -130,9 +131,9 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "both modes share a plan",
-        ROW,
-        "key = kind, x.shape, x.dtype.str, chain.training",
-        "key = kind, x.shape, x.dtype.str",
+        PLAN,
+        "return type(x), x.shape, x.dtype.str, chain.training",
+        "return type(x), x.shape, x.dtype.str",
         f"{CALLERS}::test_a_mode_has_a_recording_of_its_own",
     ),
     Mistake("matrices change places", CUBLAS, "_as_it_lies(cupy, b)", "_as_it_lies(cupy, rows)", PRODUCTS),

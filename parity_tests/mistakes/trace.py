@@ -156,15 +156,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a row goes on with numbers that were changed",
         CHAIN,
-        "if written is None or written.fixed[0] is not steady:\n",
-        "if written is None:\n",
+        "not all(map(operator.is_, written.fixed, fixed)):",
+        "not all(map(operator.is_, written.fixed[1:], fixed[1:])):",
         CHANGE,
     ),
     Mistake(
         "gradients go where they went before",
         CHAIN,
-        "written.fixed[0] is not steady or written.fixed[1] is not places:",
-        "written.fixed[0] is not steady:",
+        "not all(map(operator.is_, written.fixed, fixed)):",
+        "written.fixed[0] is not fixed[0]:",
         f"{ROWS}::test_gradients_that_add_up",
     ),
     Mistake(
@@ -177,8 +177,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "how a gradient lies is not looked at",
         CHAIN,
-        "way = stop, flags.c_contiguous",
-        "way = stop",
+        '("back", stop, flags.c_contiguous)',
+        '("back", stop)',
         f"{ROWS}::test_gradients_that_lie_in_two_ways",
     ),
     Mistake(
@@ -240,29 +240,29 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "masks of other probabilities are drawn together",
         DROPOUT,
-        "if not layer.training or layer.p != p or",
-        "if not layer.training or",
+        "layer.training and layer.p == p and",
+        "layer.training and",
         ROW_MASKS,
     ),
     Mistake(
         "a layer that does not train is given a mask",
         DROPOUT,
-        "if not layer.training or layer.p != p or",
-        "if layer.p != p or",
+        "all(layer.training and",
+        "all(",
         ROW_MASKS,
     ),
     Mistake(
         "masks of two generators are drawn from one",
         DROPOUT,
-        "layer.p != p or layer.generator is not own:",
-        "layer.p != p:",
+        "layer.p == p and layer.generator is own for",
+        "layer.p == p for",
         ROW_MASKS,
     ),
     Mistake(
         "a mask begins where the last one ends",
         GENERATOR,
-        "first += 4 * (size // 4 + 1)",
-        "first += size",
+        "slice(4 * words, 4 * words + size)",
+        "slice(sum(map(math.prod, shapes[: len(parts)])), sum(map(math.prod, shapes[: len(parts) + 1])))",
         MASKS,
     ),
     Mistake(
@@ -275,7 +275,7 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "ties are left as they are",
         GENERATOR,
-        "if not (rest and tied[tied.argmax()]):",
+        "if not rest or not (tied := draws == threshold)[tied.argmax()]:",
         "if True:",
         MASKS,
     ),

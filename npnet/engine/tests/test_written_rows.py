@@ -21,7 +21,7 @@ from npnet.engine import choice, elementwise, numpy_chain
 from npnet.engine.chain import Chain
 from npnet.engine.numpy_chain import TracedChain
 from npnet.engine.tests.test_trace import assert_same
-from npnet.nn import row
+from npnet.nn import plan
 from npnet.nn.formula_layer import FormulaLayer
 from npnet.nn.row import Row
 
@@ -104,7 +104,7 @@ def compare_trainings(monkeypatch: pytest.MonkeyPatch, *args: Any) -> list[Any]:
         theirs, plain = trained(*args)
         assert not any(isinstance(chain, TracedChain) for chain in plain)
         assert_same(ours, theirs)
-        patch.setattr(row, "_joins", lambda layer, like: False)
+        patch.setattr(plan, "_joins", lambda layer, like: False)
         theirs, none = trained(*args)
         assert not none
         assert_same(ours, theirs)
@@ -124,7 +124,7 @@ def test_every_way_of_a_common_network_is_written_down(monkeypatch: pytest.Monke
     monkeypatch.setattr(choice, "_numba", None)
     chains = compare_trainings(monkeypatch, COMMON + COMMON, [9] * 8, "float32")
     (chain,) = chains
-    assert set(chain._written) == {"forth", (None, True), (0, True)}
+    assert set(chain._written) == {"forth", ("back", None, True), ("back", 0, True)}
     assert not chain._refused
 
 
@@ -178,7 +178,7 @@ def test_gradients_that_lie_in_two_ways() -> None:
             model(x)
             model.backward(lying)
     (chain,) = chains_of(model)
-    assert {(None, True), (None, False)} <= set(chain._written)
+    assert {("back", None, True), ("back", None, False)} <= set(chain._written)
 
 
 def test_calls_may_wait_to_be_gone_back_through() -> None:

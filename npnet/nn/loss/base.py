@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from npnet import backend
 from npnet.backend import Array
+from npnet.engine.chain import Link, divided_sum
 from npnet.errors import ArgumentError, DeviceError, DtypeError, ShapeError, UnsupportedError
 from npnet.nn.context import thread
+from npnet.nn.formula_layer import plain
 from npnet.nn.module import Module
 
-__all__ = ["ElementwiseLoss", "Loss", "beside", "reduced"]
+__all__ = ["ElementwiseLoss", "Ending", "Loss", "beside", "reduced"]
 
 
 def beside(seed: Any) -> Any:
@@ -31,8 +34,25 @@ def reduced(losses: Array, divisor: Any, reduction: str) -> Array:
     """
     if reduction == "none":
         return losses
-    total = losses.sum()
-    return total if reduction == "sum" else total / divisor
+    return losses.sum() if reduction == "sum" else divided_sum(losses, divisor)
+
+
+class Ending(NamedTuple):
+    """A loss as the last link of a row of layers.
+
+    Parameters
+    ----------
+    link : Link
+        Its formula gives the losses.
+    operands : callable
+        ``operands(target)``: what the formulas take in a call; None where the loss has to be called.
+    divisor : int
+        What the sum of the losses is divided by: 1 where it is not.
+    """
+
+    link: Link
+    operands: Callable[[Any], tuple[Any, ...] | None]
+    divisor: int
 
 
 class Loss(Module):
@@ -66,6 +86,23 @@ class Loss(Module):
     def _reduced(self, losses: Array, divisor: Any) -> Array:
         """The losses as the reduction has them; `divisor` is what a mean divides by."""
         return reduced(losses, divisor, self.reduction)
+
+    def as_link(self, like: Array) -> Ending | None:
+        """The loss as the last link of a row of layers; None where it is more than its formulas.
+
+        Parameters
+        ----------
+        like : ndarray
+            An array of the input's shape and dtype.
+        """
+        return None
+
+    def _ending(
+        self, link: Link, operands: Callable[[Any], tuple[Any, ...] | None], divisor: int
+    ) -> Ending | None:
+        if self.reduction == "none" or not divisor:
+            return None
+        return Ending(link, operands, 1 if self.reduction == "sum" else divisor)
 
     def _seed(self, grad_output: Any, losses_shape: tuple[int, ...], divisor: Any, like: Array) -> Any:
         r""":math:`\partial L / \partial \ell_i`: a number; for ``"none"`` an array, one an element.
@@ -161,6 +198,21 @@ class ElementwiseLoss(Loss):
         """What a mean divides by."""
         return x.size
 
+    def as_link(self, like: Array) -> Ending | None:
+        """As :meth:`Loss.as_link`; None where the formulas may warn on the way."""
+        if self.quiet:
+            return None
+        options = self._given()
+
+        def operands(target: Any) -> tuple[Any, ...] | None:
+            if type(target) is not np.ndarray or target.shape != like.shape or target.dtype != like.dtype:
+                return None
+            return target, *options
+
+        link = Link(self.formula, self.derivative, "input", 1 + len(options), 0, steady=False)
+        return self._ending(link, operands, self._divisor(like))
+
+    @plain
     def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Compare `input` with `target`."""
         self._check_pair(input, target)
@@ -168,6 +220,7 @@ class ElementwiseLoss(Loss):
         with np.errstate(**self.quiet):
             return self._reduced(self.formula(input, target, *self._given()), self._divisor(input))
 
+    @plain
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the input."""
         x, target = self.saved()

@@ -12,15 +12,20 @@ import numpy as np
 
 from npnet.backend import Array
 from npnet.engine import recorded, whole
+from npnet.engine.chain import Link
+from npnet.engine.choice import takes_exponentials
 from npnet.errors import ArgumentError
 from npnet.nn.constants import counted, ones
-from npnet.nn.loss.base import reduced
+from npnet.nn.dropout import times
+from npnet.nn.formula_layer import plain
+from npnet.nn.loss.base import Ending, reduced
 from npnet.nn.loss.classes import (
     ClassLoss,
     at_class,
     classes_first,
     classes_second,
     flat,
+    greatest,
     largest,
     less_at_class,
     which_count,
@@ -106,6 +111,15 @@ def losses_of_all(input: Array, target: Array) -> tuple[Array, Array]:  # noqa: 
     """Do :func:`losses_of_indices` where all samples count alike, for an input as the user has it."""
     x = classes_first(input)
     return losses_of_indices(x, target.reshape(-1), ones(target.size, x))
+
+
+@whole
+def gradient_of_all(seed: Any, slopes: Array, target: Array) -> Array:
+    """Give the gradient by an input of shape (n, c), of something whose gradient by each loss is `seed`."""
+    return times(slopes, seed).T
+
+
+OF_ALL = Link(losses_of_all, gradient_of_all, 1, operands=1, places=0, steady=False)
 
 
 @recorded
@@ -230,6 +244,22 @@ class CrossEntropyLoss(ClassLoss):
             raise ArgumentError(f"label_smoothing must lie between 0 and 1, got {label_smoothing}")
         self.label_smoothing = label_smoothing
 
+    def as_link(self, like: Array) -> Ending | None:
+        """As :meth:`Loss.as_link`; None but for class indices of which all count alike, one for each row."""
+        plain_one = self.weight is None and self.label_smoothing == 0.0
+        if not plain_one or like.ndim != 2 or not takes_exponentials(like):
+            return None
+        n, classes = like.shape
+        if self.ignore_index is not None and 0 <= self.ignore_index < classes:
+            return None
+
+        def operands(target: Any) -> tuple[Any, ...] | None:
+            indices = type(target) is np.ndarray and target.dtype.kind in "iu" and target.shape == (n,)
+            return (target,) if indices and greatest(target) < classes else None
+
+        return self._ending(OF_ALL, operands, n)
+
+    @plain
     def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Compare logits with class indices or probabilities."""
         self._check_classes(input, target)
@@ -251,6 +281,7 @@ class CrossEntropyLoss(ClassLoss):
         with np.errstate(invalid="ignore" if divisor == 0 else None):  # 0 / 0 is NaN, as in PyTorch
             return self._reduced(losses.reshape(without_classes(input.shape)), divisor)
 
+    @plain
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the logits."""
         given, slopes, divisor = self.saved()
