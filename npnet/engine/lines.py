@@ -63,6 +63,8 @@ class Step:
             return f"{first}[{self.arguments[1]}] = {self.arguments[2]}"
         if self.kind == "item":
             made = f"{first}[{rest}]"
+        elif self.kind == "dot":  # as a method, since np.dot looks for other kinds of arrays first
+            made = f"{first}.dot({rest})"
         elif self.kind == "method":
             made = f"{first}.T" if self.function == "T" else f"{first}.{self.function}({rest})"
         else:

@@ -36,23 +36,21 @@ class _Way:
 
     def __init__(self, links: tuple[Link, ...], operands: tuple[Any, ...], fixed: tuple[Any, ...]) -> None:
         self.fixed = fixed
-        self._arrays: list[tuple[int, int, Any, Any, Any]] = []
+        self._arrays: list[tuple[int, int, Any]] = []
         self._numbers: list[tuple[int, int, Any]] = []
         for i, link in enumerate(links):
             for j, each in enumerate(() if link.steady else operands[i]):
                 if type(each) is np.ndarray:
-                    self._arrays.append((i, j, each.shape, each.strides, each.dtype))
+                    self._arrays.append((i, j, (each.shape, each.strides, each.dtype)))
                 else:
                     self._numbers.append((i, j, each))
 
     def moving(self, operands: tuple[Any, ...]) -> list[Any] | None:
         """The arrays that are others in every call; None if the way does not fit them, or the numbers."""
         found = []
-        for i, j, shape, strides, dtype in self._arrays:
+        for i, j, kind in self._arrays:
             each = operands[i][j]
-            if type(each) is not np.ndarray or each.dtype != dtype:
-                return None
-            if each.shape != shape or each.strides != strides:
+            if type(each) is not np.ndarray or (each.shape, each.strides, each.dtype) != kind:
                 return None
             found.append(each)
         for i, j, number in self._numbers:

@@ -107,7 +107,7 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
     """
     if not is_own(rule):
         return kernel
-    entries: dict[Any, Callable[..., Any] | None] = {}  # None: called once
+    entries: dict[Any, tuple[Callable[..., Any], list[int]] | None] = {}  # None: called once
     held: dict[Any, tuple[float, Any]] = {}  # numbers of the last step, as arrays that nobody changes
     refused = False
 
@@ -115,13 +115,12 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
         nonlocal refused
         dtype = p.dtype
         kind = p.size, dtype
-        entry = None if refused else entries.get(kind)
-        if entry is not None:
-            given = []
-            for i, each in enumerate(others):
-                if type(each) is np.ndarray:
-                    given.append(each)
-                    continue
+        found = None if refused else entries.get(kind)
+        if found is not None:
+            entry, numbers = found
+            given = list(others)
+            for i in numbers:
+                each = others[i]
                 if type(each) is not float and type(each) is not int:  # NumPy may compute in its dtype
                     kernel(p, g, *others)
                     return
@@ -129,7 +128,7 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
                 if number != each:
                     array = np.array(each, dtype)
                     held[i, dtype] = each, array
-                given.append(array)
+                given[i] = array
             entry(p, g, *given)
             return
         if kind in entries and not refused:
@@ -141,13 +140,14 @@ def rule_runner(kernel: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
             _note(entries, kind)
         kernel(p, g, *others)
 
-    def written(p: Any, g: Any, others: tuple[Any, ...]) -> Callable[..., Any]:
+    def written(p: Any, g: Any, others: tuple[Any, ...]) -> tuple[Callable[..., Any], list[int]]:
         tape, names = Tape(), [f"a{i}" for i in range(len(others))]
         own = [
             tape.place(each, name) if isinstance(each, np.ndarray) else tape.number(each, p.dtype, name)
             for each, name in zip(others, names, strict=True)
         ]
         kernel(tape.place(p, "p"), tape.argument(g, "g"), *own)
-        return tape.function([f"def entry(p, g, {', '.join(names)}):"], None)
+        numbers = [i for i, each in enumerate(others) if not isinstance(each, np.ndarray)]
+        return tape.function([f"def entry(p, g, {', '.join(names)}):"], None), numbers
 
     return run

@@ -319,7 +319,7 @@ class Traced(np.ndarray[Any, Any]):
             raise Untraceable(f"np.{function.__name__} changes one of its operands")
         made = function(*map(_bare, args), **{key: _bare(each) for key, each in kwargs.items()})
         _put(out, made)
-        if function is np.dot and not kwargs:
+        if function is np.dot and not kwargs and isinstance(args[0], np.ndarray):
             return tape.note("dot", function, args if out is None else [*args, out], made, out)
         return tape.note("call", function, args, made, out, kwargs if out is None else {**kwargs, "out": out})
 

@@ -56,19 +56,31 @@ def run_kernel(kernel: Rule, rule: Rule, arrays: tuple[Array, ...], constants: t
 
     An engine, or a GPU, takes them whole; NumPy block by block.
     """
-    shrink, *numbers = constants
     runner = rule_runner(kernel, rule, arrays[0])
-    if runner is not None:
-        p, g, *state = arrays
-        if runner(p, g, shrink, *state, *numbers):
-            return
-    written = numpy_engine.rule_runner(kernel, rule) if type(arrays[0]) is np.ndarray else kernel
-    # What diverges becomes infinite or NaN, and is seen in the loss.
-    if is_own(rule):
-        _quiet.context.run(_run_in_blocks, written, arrays, shrink, numbers)
-    else:  # which may do anything, update other parameters too
-        with np.errstate(all="ignore"):
-            _run_in_blocks(written, arrays, shrink, numbers)
+    if runner is not None and runner(*arrays[:2], constants[0], *arrays[2:], *constants[1:]):
+        return
+    _host_runner(kernel, rule)(arrays, constants)
+
+
+@functools.lru_cache(maxsize=256)
+def _host_runner(kernel: Rule, rule: Rule) -> Callable[[tuple[Array, ...], tuple[float, ...]], None]:
+    """What calls a kernel block by block.  What diverges becomes infinite or NaN, and is seen in the loss."""
+    if not is_own(rule):  # it may do anything, update other parameters too
+
+        def aloud(arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            with np.errstate(all="ignore"):
+                _run_in_blocks(kernel, arrays, constants)
+
+        return aloud
+    written = numpy_engine.rule_runner(kernel, rule)
+
+    def run(arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+        if type(arrays[0]) is np.ndarray:
+            _quiet.context.run(_run_in_blocks, written, arrays, constants)
+        else:
+            _quiet.context.run(_run_in_blocks, kernel, arrays, constants)
+
+    return run
 
 
 class _Quiet(threading.local):
@@ -82,9 +94,12 @@ class _Quiet(threading.local):
 _quiet = _Quiet()
 
 
-def _run_in_blocks(kernel: Rule, arrays: tuple[Array, ...], shrink: float, numbers: list[float]) -> None:
+def _run_in_blocks(kernel: Rule, arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
     size = arrays[0].size
-    block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
+    block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else size
+    if size <= block:
+        kernel(*arrays[:2], constants[0], *arrays[2:], *constants[1:])
+        return
     for first in range(0, size, block):
-        p, g, *state = arrays if size <= block else [array[first : first + block] for array in arrays]
-        kernel(p, g, shrink, *state, *numbers)
+        p, g, *state = [array[first : first + block] for array in arrays]
+        kernel(p, g, constants[0], *state, *constants[1:])
