@@ -278,4 +278,4 @@ def same(a: Any, b: Any) -> bool:
         return True
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
-    return isinstance(a, VALUES) and isinstance(b, VALUES) and bool(a == b) and repr(a) == repr(b)
+    return isinstance(a, VALUES) and isinstance(b, VALUES) and repr(a) == repr(b)

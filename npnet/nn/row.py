@@ -214,19 +214,20 @@ class Row:
         if chain is None:
             links = *active.chain.links, link
             chain = active.ending[link] = choice.chain_of(links, self._kind_of_input, self._likes[0])
-        all_operands = *given, operands
-        if clears_all and (places := active.places_of_all()) is not None:
-            found = chain.both(x, all_operands, places, divisor, active.first, self._operands)
-            if found is not None:
-                return found
-        zero_grad()
-        first = first_that_learns(active.layers)
-        if first < len(active.layers):
+        first, written = active.first, None
+        places: Any = active.places_of_all() if clears_all else None
+        dropped = places is None
+        if dropped:
+            zero_grad()
+            first = first_that_learns(active.layers)
             places, written = active.places(self._dtype)
-            found = chain.both(x, all_operands, places, divisor, first, self._operands)
-            if found is not None:
+        found = chain.both(x, (*given, operands), places, divisor, first, self._operands)
+        if found is not None:
+            if dropped:
                 active.settle(written)
-                return found
+            return found
+        if not dropped:
+            zero_grad()
         now = thread.state
         now.number += 1
         now.frame = ()

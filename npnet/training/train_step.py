@@ -86,10 +86,10 @@ class TrainStep:
         *,
         before_update: Callable[[], object] | None = None,
     ) -> None:
-        self.model = model
-        self.criterion = criterion
-        self.optimizer = optimizer
-        self.before_update = before_update
+        self._model = model
+        self._criterion = criterion
+        self._optimizer = optimizer
+        self._before_update = before_update
         self._way: _Way | None = None
         self._emptied = -1  # the number of forward passes when last the contexts were emptied
 
@@ -98,15 +98,15 @@ class TrainStep:
         way = self._way_for(input)
         operands = None if way is None else way.ending.operands(target)
         if way is None or operands is None:
-            self.optimizer.zero_grad()
-            output = self.model(input)
-            loss = self.criterion(output, target)
-            self.model.backward(self.criterion.backward(1.0), input_grad=False)
+            self._optimizer.zero_grad()
+            output = self._model(input)
+            loss = self._criterion(output, target)
+            self._model.backward(self._criterion.backward(1.0), input_grad=False)
         else:
             loss, output = self._at_once(way, input, target, operands)
-        if self.before_update is not None:
-            self.before_update()
-        self.optimizer.step()
+        if self._before_update is not None:
+            self._before_update()
+        self._optimizer.step()
         return loss, output
 
     def _way_for(self, x: Any) -> _Way | None:
@@ -120,13 +120,13 @@ class TrainStep:
             or way.version != version()
             or way.shape != x.shape
             or way.dtype != x.dtype
-            or way.groups != len(self.optimizer.param_groups)
+            or way.groups != len(self._optimizer.param_groups)
         ):
             way = self._way = self._looked_up(x)
         return way
 
     def _looked_up(self, x: Array) -> _Way | None:
-        model, criterion = self.model, self.criterion
+        model, criterion = self._model, self._criterion
         if not (isinstance(model, Sequential) and isinstance(criterion, Loss)):
             return None
         if not all(is_plain(module, "forward", "backward") for module in (model, criterion)):
@@ -139,7 +139,7 @@ class TrainStep:
         ending = criterion.as_link(like)
         if ending is None or not (choice.joins(ending.link.formula) and choice.joins(ending.link.derivative)):
             return None
-        groups = self.optimizer.param_groups
+        groups = self._optimizer.param_groups
         cleared = {parameter for group in groups for parameter in group["params"]}
         return _Way(version(), x.shape, x.dtype, len(groups), row, ending, row.parameters == cleared)
 
@@ -150,16 +150,19 @@ class TrainStep:
             self._empty(way.row)
             self._emptied = now.number
         link, _, divisor = way.ending
-        zero_grad = self.optimizer.zero_grad
+        zero_grad = self._optimizer.zero_grad
         output, loss = way.row.learn(x, link, operands, divisor, zero_grad, clears_all=way.clears_all)
         if loss is None:
-            loss = self.criterion(output, target)
-            way.row.backward(self.criterion.backward(1.0), input_grad=False)
+            loss = self._criterion(output, target)
+            way.row.backward(self._criterion.backward(1.0), input_grad=False)
         return loss, output
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_way": None, "_emptied": -1}  # which is of these very layers
 
     def _empty(self, row: Row) -> None:
         """Drop what earlier forward passes have left to go back through, as another one would."""
         thread.state.taken.clear()
         row.forget()
-        for module in (self.model, self.criterion):
+        for module in (self._model, self._criterion):
             module._contexts.stack.clear()

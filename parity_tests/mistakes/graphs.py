@@ -65,7 +65,7 @@ MISTAKES: list[Mistake] = [
         "if recording is not None:",
         WHATEVER,
     ),
-    Mistake("a number may change unseen", CHAIN, "and bool(a == b)", "and True", WHATEVER),
+    Mistake("a number may change unseen", CHAIN, "and repr(a) == repr(b)", "and True", WHATEVER),
     Mistake(
         "a row is recorded at its first call",
         GRAPH,

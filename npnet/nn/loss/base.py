@@ -11,7 +11,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.engine.chain import Link, divided_sum
-from npnet.errors import ArgumentError, DeviceError, DtypeError, ShapeError, UnsupportedError
+from npnet.errors import ArgumentError, DeviceError, DtypeError, NpnetError, ShapeError, UnsupportedError
 from npnet.nn.context import thread
 from npnet.nn.formula_layer import plain
 from npnet.nn.module import Module
@@ -199,7 +199,11 @@ class ElementwiseLoss(Loss):
         return x.size
 
     def as_link(self, like: Array) -> Ending | None:
-        """As :meth:`Loss.as_link`; None where the formulas may warn on the way."""
+        """As :meth:`Loss.as_link`; None where the formulas may warn on the way, or an option does not fit."""
+        try:
+            self._check_pair(like, like)
+        except NpnetError:
+            return None
         if self.quiet:
             return None
         options = self._given()

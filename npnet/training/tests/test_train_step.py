@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
+import pickle
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -236,12 +239,12 @@ def append_a_layer(training: Training, step: int) -> None:
 
 
 def add_a_group(training: Training, step: int) -> None:
+    if step == 2:
+        training.other = nn.Parameter(np.ones(3, np.float32))
+        optim.SGD([training.other])  # which gives it a place
     if step == 5:
-        other = nn.Parameter(np.ones(3, np.float32))
-        optim.SGD([other])  # which gives it a place
-        training.optimizer.add_param_group({"params": [other]})
-        training.other = other
-        other.grad = np.ones(3, np.float32)
+        training.optimizer.add_param_group({"params": [training.other]})
+        training.other.grad = np.ones(3, np.float32)
     if step > 5:
         assert not training.other.has_grad
 
@@ -284,6 +287,14 @@ def more() -> Training:
     model, other = network(COMMON), nn.Parameter(np.ones(3, np.float32))
     other.grad = np.ones(3, np.float32)
     return Training(model, nn.CrossEntropyLoss(), optim.SGD([*model.parameters(), other], lr=0.1))
+
+
+def test_what_is_learned_elsewhere_too_is_dropped() -> None:
+    def give_a_gradient(training: Training, step: int) -> None:
+        training.optimizer.param_groups[0]["params"][-1].grad = np.ones(3, np.float32)
+
+    training = compare(more, indices, [9] * 6, "float32", between=give_a_gradient)
+    np.testing.assert_array_equal(training.optimizer.param_groups[0]["params"][-1].data, np.ones(3))
 
 
 def frozen() -> Training:
@@ -449,3 +460,39 @@ def test_input_that_lies_otherwise() -> None:
         found = [at_once(lie(batch(9)[0]), batch(9)[1]) for _ in range(5)]
         npnet.manual_seed(0)
         assert_same(tuple(found), tuple(theirs.by_hand(*batch(9)) for _ in range(5)))
+
+
+def test_an_option_that_does_not_fit_is_refused_every_time() -> None:
+    training = usual(nn.BCEWithLogitsLoss(pos_weight=np.ones(CLASSES + 1, np.float32)))
+    step = TrainStep(training.model, training.criterion, training.optimizer)
+    for _ in range(4):
+        with pytest.raises(ShapeError, match="pos_weight of shape"):
+            step(batch(9)[0], np.zeros((9, CLASSES), np.float32))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda step: pickle.loads(pickle.dumps(step))])
+def test_a_copy_learns_on_its_own(copied: Callable[[TrainStep], TrainStep]) -> None:
+    training = usual()
+    training.model[3].generator = npnet.random.Generator(5)
+    step = TrainStep(training.model, training.criterion, training.optimizer)
+    for _ in range(4):
+        step(*batch(9))
+    twin, found = copied(step), []
+    for each in (step, twin):
+        found.append(tuple(each(*batch(9))[0] for _ in range(4)))
+    assert_same(*found)
+
+
+def test_what_was_written_down_goes_with_the_step() -> None:
+    training = usual()
+    step = TrainStep(training.model, training.criterion, training.optimizer)
+    for _ in range(4):
+        step(*batch(9))
+    values = weakref.ref(training.model[0].weight.arena.values)
+    gc.collect()
+    gc.disable()
+    try:
+        del training, step
+        assert values() is None
+    finally:
+        gc.enable()
