@@ -133,6 +133,7 @@ class Chain:
         operands, places : tuple of tuple
             Of each link.
         divisor : int
+            What the sum of the losses is divided by.
         stop : int
             The first link that learns.
         steady : object
