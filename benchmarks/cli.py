@@ -37,12 +37,15 @@ def _refuse(line: str) -> typer.Exit:
     return typer.Exit(1)
 
 
-def _must_be_quiet(allow_busy: bool) -> None:
+def _must_be_quiet(allow_busy: bool) -> str:
+    """Why the machine is not quiet, if it is not and that is allowed."""
     reason = machine.busy()
     if reason and not allow_busy:
-        raise _refuse(f"{reason}: wait for a quiet machine, or pass --busy (ratios only, then)")
+        raise _refuse(f"{reason}: wait for a quiet machine, or pass --busy (and --threads 1)")
     if reason:
         _say(f"busy machine: {reason}")
+        _say("threads that wait for each other take far longer then: --threads 1 gives each peer one core")
+    return reason
 
 
 Busy = Annotated[bool, typer.Option("--busy", help="Measure although others are at work.")]
@@ -94,7 +97,7 @@ def steps(
         raise _refuse(str(error)) from error
     if quick:
         rounds, seconds = min(rounds, 3), min(seconds, 0.2)
-    _must_be_quiet(busy)
+    reason = _must_be_quiet(busy)
     workers = {name: Worker(name, device, threads) for name in names}
     try:
         results = measure(chosen, workers, rounds, seconds, _say)
@@ -102,7 +105,7 @@ def steps(
         for worker in workers.values():
             worker.close()
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
-    about = machine.describe(device)
+    about = machine.describe(device) | ({"busy": reason} if reason else {})
     typer.echo(markdown(results, about, command, clock))
     for result in results:
         for name, reason in result.missing.items():

@@ -107,7 +107,8 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 def _ratio(value: float | None, goal: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.2f}" if goal is None else f"{value:.2f} ({goal:.2f})"
+    shown = f"{value:.2f}" if value >= 0.01 else f"{value:.1g}"
+    return shown if goal is None else f"{shown} ({goal:.2f})"
 
 
 def write(

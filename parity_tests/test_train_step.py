@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -105,26 +105,42 @@ def compiled(monkeypatch: pytest.MonkeyPatch, engine_restored: None) -> Iterator
     chains.chain_of.cache_clear()
 
 
-def trained(at_once: bool, rows: int, dtype: str, reduction: str, p: float = 0.4) -> tuple[list[Any], Any]:
-    """Losses, outputs, gradients and weights of some steps; and the model."""
-    npnet.manual_seed(0)
-    hidden = [nn.Linear(5, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(p)]
-    model = nn.Sequential(*hidden, nn.Linear(6, 3)).to(dtype)
+def steps(
+    at_once: bool, model: Any, rows: int, dtype: str, reduction: str, lie: Callable[[Any], Any] = np.array
+) -> list[Any]:
+    """Losses, outputs, gradients, weights and statistics of some steps, and what is drawn next."""
     criterion, optimizer = nn.CrossEntropyLoss(reduction=reduction), optim.Adam(model.parameters())
     step = TrainStep(model, criterion, optimizer)
     found: list[Any] = []
     for x, target in batches("CrossEntropyLoss", rows, 6, 0):
         x = x.astype(dtype)
         if at_once:
-            loss, output = step(x, target)
+            loss, output = step(x, lie(target))
         else:
             optimizer.zero_grad()
             output = model(x)
-            loss = criterion(output, target)
+            loss = criterion(output, lie(target))
             model.backward(criterion.backward(), input_grad=False)
             optimizer.step()
-        found += [loss, output, *[np.array(parameter.grad) for parameter in model.parameters()]]
-    return [*found, *model.state_dict().values(), npnet.random.stream("dropout").random_()], model
+        gradients = [parameter.grad for parameter in model.parameters()]
+        found += [loss, output, *[None if each is None else np.array(each) for each in gradients]]
+    return [*found, *model.state_dict().values(), npnet.random.stream("dropout").random_()]
+
+
+def trained(
+    at_once: bool, rows: int, dtype: str, reduction: str, lie: Callable[[Any], Any] = np.array
+) -> tuple[list[Any], Any]:
+    """The same of a common network; and the network."""
+    npnet.manual_seed(0)
+    hidden = [nn.Linear(5, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.4)]
+    model = nn.Sequential(*hidden, nn.Linear(6, 3)).to(dtype)
+    return steps(at_once, model, rows, dtype, reduction, lie), model
+
+
+def frozen(target: Any) -> Any:
+    target = target.copy()
+    target.flags.writeable = False
+    return target
 
 
 def assert_same_bits(ours: list[Any], theirs: list[Any]) -> None:
@@ -133,10 +149,14 @@ def assert_same_bits(ours: list[Any], theirs: list[Any]) -> None:
         np.testing.assert_array_equal(one, other, strict=True)
 
 
-def went_at_once(model: Any) -> bool:
+def ending_chains(model: Any) -> list[Any]:
+    """The chains of the rows of a model that end in a loss."""
     rows = [row for plan in model._contexts.plans.values() for row in plan._rows if row is not None]
-    chains = [chain for row in rows for active in row._active.values() for chain in active.ending.values()]
-    return any(name == "both" for chain in chains for name, _ in chain.ways)
+    return [chain for row in rows for active in row._active.values() for chain in active.ending.values()]
+
+
+def went_at_once(model: Any) -> bool:
+    return any(name == "both" for chain in ending_chains(model) for name, _ in chain.ways)
 
 
 @pytest.mark.parametrize("rows", [2, 7, 8, 100, 129, 300])
@@ -148,6 +168,34 @@ def test_compiled_it_has_the_bits_of_the_loop(compiled: Any, rows: int, dtype: s
     assert_same_bits(ours, theirs)
     assert went_at_once(model)
     assert not went_at_once(by_hand)
+
+
+@pytest.mark.parametrize(
+    "lie", [lambda target: np.repeat(target, 2)[::2], lambda target: target.astype(np.uint8), frozen]
+)
+def test_targets_that_lie_otherwise_are_compiled_no_other_way(compiled: Any, lie: Any) -> None:
+    ours, model = trained(True, 7, "float32", "mean", lie=lie)
+    assert_same_bits(ours, trained(False, 7, "float32", "mean")[0])
+    assert went_at_once(model)
+    (chain,) = ending_chains(model)
+    assert not chain._refused
+    assert len(chain.ways["both", 0].signatures) == 1
+
+
+def test_targets_of_other_bytes_are_left_to_numpy(compiled: Any) -> None:
+    ours, model = trained(True, 7, "float32", "mean", lie=lambda target: target.astype(">i8"))
+    assert_same_bits(ours, trained(False, 7, "float32", "mean", lie=lambda target: target.astype(">i8"))[0])
+    assert not went_at_once(model)
+
+
+def test_a_bias_of_one_number(compiled: Any) -> None:
+    def train(at_once: bool) -> list[Any]:
+        npnet.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
+        model[3].bias = nn.Parameter(np.ones(1, np.float32), requires_grad=False)
+        return steps(at_once, model, 9, "float32", "mean")
+
+    assert_same_bits(train(True), train(False))
 
 
 def test_where_it_is_not_compiled_it_has_them_too(compiled: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,12 +77,8 @@ class Chain:
         steady : object
             The very same one as long as those of all steady links are.
         """
-        found: tuple[Any, tuple[Any, ...]] = self.way_forth()(x, operands)
+        found: tuple[Any, tuple[Any, ...]] = self.way("forth")(x, operands)
         return found
-
-    def way_forth(self) -> Callable[..., Any]:
-        """``entry(x, operands)``."""
-        return self._way("forth", None)
 
     def backward(
         self,
@@ -108,11 +104,7 @@ class Chain:
         steady : object
             What :meth:`forward` was given.
         """
-        return (self.way_back(stop)(g, x, kept, operands, places),)
-
-    def way_back(self, stop: int | None) -> Callable[..., Any]:
-        """``entry(g, x, kept, operands, places)``."""
-        return self._way("back", stop)
+        return (self.way("back", stop)(g, x, kept, operands, places),)
 
     def both(
         self,
@@ -139,21 +131,22 @@ class Chain:
         steady : object
             As :meth:`forward` has it.
         """
-        found: tuple[Any, Any] = self.way_both(stop)(x, operands, places, divisor)
+        found: tuple[Any, Any] = self.way("both", stop)(x, operands, places, divisor)
         return found
 
-    def way_both(self, stop: int) -> Callable[..., Any]:
-        """``entry(x, operands, places, divisor)``."""
-        return self._way("both", stop)
+    def way(self, name: str, stop: int | None = None) -> Callable[..., Any]:
+        """The function of a way.
 
-    def _way(self, name: str, stop: int | None) -> Callable[..., Any]:
+        ``"forth"`` is ``entry(x, operands)``, ``"back"`` is ``entry(g, x, kept, operands, places)`` and
+        ``"both"`` is ``entry(x, operands, places, divisor)``; the latter two to the link where they stop.
+        """
         entry = self.ways.get((name, stop))
         if entry is None:
             entry = self.ways[name, stop] = self.function(name, self.lines(name, stop))
         return entry
 
     def lines(self, name: str, stop: int | None) -> list[str]:
-        """The text of a way: ``"forth"``, or ``"back"`` or ``"both"`` to the link where it stops."""
+        """The text of a way."""
         if name == "forth":
             return lines_forth(self.links, self.names("formula"))
         if name == "back":
@@ -230,17 +223,16 @@ def lines_both(links: tuple[Link, ...], forth: list[str], back: list[str], stop:
     def entry(x0, operands, places, divisor):
         x1 = sum(x0)
         x2 = max(x1, operands[1][0])
-        x, kept, g2 = x0, ((), (x1,), ), 1.0 / divisor
+        loss, x, kept, g2 = divided_sum(x2, divisor), x0, ((), (x1,), ), 1.0 / divisor
         g1 = min(g2, kept[1][0], operands[1][0])
         g0 = len(g1, x, places[0][0], None)
-        return x1, divided_sum(x2, divisor)
+        return x1, loss
     """
     n = len(links)
     lines, kept = _forth(links, forth)
     head = "def entry(x0, operands, places, divisor):"
-    turn = f"    x, kept, g{n} = x0, {kept}, 1.0 / divisor"
-    last = f"    return x{n - 1}, divided_sum(x{n}, divisor)"
-    return [head, *lines, turn, *_back(links, back, stop), last]
+    turn = f"    loss, x, kept, g{n} = divided_sum(x{n}, divisor), x0, {kept}, 1.0 / divisor"
+    return [head, *lines, turn, *_back(links, back, stop), f"    return x{n - 1}, loss"]
 
 
 def _forth(links: tuple[Link, ...], names: list[str]) -> tuple[list[str], str]:

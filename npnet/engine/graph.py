@@ -273,7 +273,7 @@ class GraphChain(Chain):
                     for link, given in zip(self.links, operands, strict=True)
                 ]
             )
-            return *self.way_forth()(own[0], mine), mine
+            return *self.way("forth")(own[0], mine), mine
 
         return run
 
@@ -294,7 +294,7 @@ class GraphChain(Chain):
 
         def run(own: list[Any]) -> Any:
             _, made, mine = forth.result
-            return self.way_back(stop)(own[0], forth.own[0], made, mine, places)
+            return self.way("back", stop)(own[0], forth.own[0], made, mine, places)
 
         with self._recorder.lock:
             recording = self._recording(stop, run, [g], [self._recorder.where(), forth, places])

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Hashable
 from typing import Any
 
+import numpy as np
 from numba.core.errors import NumbaError
 
 from npnet.engine import numba_engine
@@ -25,6 +26,8 @@ logger = logging.getLogger("npnet")
 HOT = 10_000
 """How often a row is called formula by formula before it is compiled, which takes ten seconds or thirty."""
 
+INT64 = np.dtype(np.int64)
+
 
 class CompiledChain(Chain):
     """A row of formulas that is compiled once it is hot."""
@@ -32,27 +35,29 @@ class CompiledChain(Chain):
     def __init__(self, links: tuple[Link, ...]) -> None:
         super().__init__(links)
         self._calls: dict[tuple[str, int | None], int] = {}  # of ways that are not compiled yet
-        self._refused = False
+        self._refused: set[str] = set()  # "both", or "one" for either alone
 
     def forward(
         self, x: Any, operands: tuple[Any, ...], steady: object
     ) -> tuple[Any, tuple[Any, ...]] | None:
         """As :meth:`Chain.forward`; None until the row is hot, and where no loop takes its operands."""
-        if self._refused or not (x.flags.c_contiguous and x.flags.writeable):  # else compiled for each layout
+        if "one" in self._refused or not _regular(x):
+            return None
+        if not self._is_hot("forth"):
             return None
         found: tuple[Any, tuple[Any, ...]] | None = self._unless_refused(
-            lambda: super(CompiledChain, self).forward(x, operands, steady) if self._is_hot("forth") else None
+            "one", lambda: super(CompiledChain, self).forward(x, operands, steady)
         )
         return found
 
-    def _unless_refused(self, run: Callable[[], Any]) -> Any:
+    def _unless_refused(self, what: str, run: Callable[[], Any]) -> Any:
         """What a function returns; None, from now on, if there is no loop for it."""
         try:
             return run()
         except ShapeMismatch:
             return None
         except (NumbaError, NotScalar):
-            self._refused = True
+            self._refused.add(what)
             return None
 
     def _is_hot(self, name: str, stop: int | None = None) -> bool:
@@ -61,16 +66,15 @@ class CompiledChain(Chain):
         if way in self.ways:
             return True
         calls = self._calls[way] = self._calls.get(way, 0) + 1
-        if calls > 1:
-            return calls > HOT
-        return HOT == 0 or numba_engine.is_kept(name, self._text(name, self.lines(name, stop)))
+        kept = calls == 1 and numba_engine.is_kept(name, self._text(name, self.lines(name, stop)))
+        return calls > HOT or kept
 
     def backward(self, g: Any, *others: Any, **named: Any) -> tuple[Any, ...] | None:
         """As :meth:`Chain.backward`."""
-        if self._refused or not (g.flags.forc and g.flags.writeable):
+        if "one" in self._refused or not (g.flags.forc and g.flags.writeable):
             return None
         found: tuple[Any, ...] | None = self._unless_refused(
-            lambda: super(CompiledChain, self).backward(g, *others, **named)
+            "one", lambda: super(CompiledChain, self).backward(g, *others, **named)
         )
         return found
 
@@ -84,19 +88,11 @@ class CompiledChain(Chain):
         steady: object,
     ) -> tuple[Any, Any] | None:
         """As :meth:`Chain.both`; None until it is hot, and where there is no loop for it."""
-        if self._refused or not ((flags := x.flags).c_contiguous and flags.writeable):
+        if "both" in self._refused or not _regular(x) or not self._is_hot("both", stop):
             return None
-        try:
-            entry = self.ways.get(("both", stop))
-            if entry is None:
-                if not self._is_hot("both", stop):
-                    return None
-                entry = self.way_both(stop)
-            output, loss = entry(x, operands, places, divisor)
-        except (NumbaError, NotScalar):
-            self._refused = True
-            return None
-        return output, loss[()]  # a number, as NumPy has it
+        own = *operands[:-1], tuple([_as_compiled(each) for each in operands[-1]])
+        found = self._unless_refused("both", lambda: self.way("both", stop)(x, own, places, divisor))
+        return found and (found[0], found[1][()])  # a number, as NumPy has it
 
     def names(self, which: str) -> list[str]:
         """The formulas' own names."""
@@ -113,6 +109,20 @@ class CompiledChain(Chain):
     def _text(self, name: str, lines: list[str]) -> str:
         texts = numba_engine.texts([getattr(link, which) for which in CALLED[name] for link in self.links])
         return "\n".join([*texts.values(), *lines, ""])
+
+
+def _regular(array: Any) -> bool:
+    """Whether an array lies as arrays mostly do; else there would be machine code for each way to lie."""
+    flags = array.flags
+    return bool(flags.c_contiguous and flags.writeable)
+
+
+def _as_compiled(operand: Any) -> Any:
+    """An operand of a loss as there is machine code for: a regular array, and integers of 64 bits."""
+    if not isinstance(operand, np.ndarray):
+        return operand
+    dtype = INT64 if operand.dtype.kind in "iu" else operand.dtype
+    return operand if operand.dtype == dtype and _regular(operand) else np.array(operand, dtype, order="C")
 
 
 @functools.lru_cache(maxsize=256)

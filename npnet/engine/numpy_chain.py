@@ -134,10 +134,14 @@ class TracedChain(Chain):
         It is written down if the last call had the very same fixed; else None.
         """
         written = self._written.get(way)
-        if written is None or not all(map(operator.is_, written.fixed, fixed)):
+        moving = None
+        if written is not None and all(map(operator.is_, written.fixed, fixed)):
+            moving = written.moving(operands)
+        if moving is None:
             lately = self._lately.get(way)
             same = lately is not None and all(map(operator.is_, lately.fixed, fixed))
-            if lately is None or not same or lately.moving(operands) is None:
+            moving = lately.moving(operands) if lately is not None and same else None
+            if lately is None or moving is None:
                 self._lately[way] = _Way(self.links, operands, fixed)
                 return None
             try:
@@ -148,13 +152,12 @@ class TracedChain(Chain):
                 return None
             written = self._written[way] = lately
             self._lately.pop(way, None)
-        moving = written.moving(operands)
-        return None if moving is None or written.entry is None else (written.entry, moving)
+        return written.entry, moving  # type: ignore[union-attr, return-value]
 
     def _forth(self, x: Any, operands: tuple[Any, ...]) -> Callable[..., Any]:
         tape = Tape()
         own, names = self._noted(tape, operands)
-        result = self.way_forth()(tape.argument(x, "x"), own)
+        result = self.way("forth")(tape.argument(x, "x"), own)
         return tape.function(["def entry(x, moving):", f"    {names} = moving"], result)
 
     def _back(
@@ -176,7 +179,7 @@ class TracedChain(Chain):
             ]
         )
         given = tape.argument(g, "g"), tape.argument(x, "x")
-        result = self.way_back(stop)(*given, own_kept, own, own_places)
+        result = self.way("back", stop)(*given, own_kept, own, own_places)
         head = ["def entry(g, x, kept, moving):", f"    {names} = moving"]
         return tape.function([*head, f"    {tape.text(own_kept, set())} = kept"], result)
 
@@ -185,7 +188,7 @@ class TracedChain(Chain):
     ) -> Callable[..., Any]:
         tape = Tape()
         own, names = self._noted(tape, operands)
-        result = self.way_both(stop)(tape.argument(x, "x"), own, _constants(tape, places), divisor)
+        result = self.way("both", stop)(tape.argument(x, "x"), own, _constants(tape, places), divisor)
         return tape.function(["def entry(x, moving):", f"    {names} = moving"], result)
 
     def _noted(self, tape: Tape, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], str]:

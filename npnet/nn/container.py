@@ -7,7 +7,6 @@ from typing import Any, TypeVar, overload
 
 from npnet.errors import DtypeError
 from npnet.nn.context import thread
-from npnet.nn.formula_layer import plain
 from npnet.nn.module import Module
 from npnet.nn.plan import through
 from npnet.nn.row import one_by_one
@@ -113,9 +112,6 @@ class Sequential(_Indexed):
     def _subset(self, modules: dict[str, Module]) -> Sequential:
         return type(self)(modules)
 
-    backward = plain(Module.backward)
-
-    @plain
     def forward(self, input: Any) -> Any:  # noqa: A002 (PyTorch's name)
         """Pass the input through the chain; neighbours that are two formulas each are run as one."""
         now = thread.state

@@ -76,7 +76,8 @@ def masks_together(layers: Sequence[Any], inputs: Sequence[Array]) -> Callable[[
         return [layer.operands(x) for layer, x in zip(layers, inputs, strict=True)]
 
     alike = all(layer.training and layer.p == p and layer.generator is own for layer in layers)
-    if not alike or not 0.0 < p < 1.0:
+    computed = any(hasattr(type(layer), name) for layer in layers for name in ("p", "generator", "training"))
+    if computed or not alike or not 0.0 < p < 1.0:
         return apart
     shapes = tuple([layer.mask_shape(x) for layer, x in zip(layers, inputs, strict=True)])
 

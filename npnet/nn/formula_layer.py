@@ -18,7 +18,7 @@ from npnet.backend import Array
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 
-__all__ = ["FormulaLayer", "is_bare", "is_plain", "is_steady", "plain", "steady"]
+__all__ = ["FormulaLayer", "is_bare", "is_steady", "plain", "steady"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,15 +34,6 @@ def plain(method: F) -> F:
     """
     _PLAIN.add(method)
     return method
-
-
-def is_plain(module: Module, *names: str) -> bool:
-    """Whether methods of a module are those that were marked, and nobody put others in their places."""
-    kind, own = type(module), module.__dict__
-    for name in names:
-        if name in own or getattr(kind, name) not in _PLAIN:
-            return False
-    return kind.__call__ is Module.__call__
 
 
 def steady(operands: F) -> F:

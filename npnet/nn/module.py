@@ -37,6 +37,8 @@ Call = tuple[Any, Any, Any]
 
 _NOT_ONE = object()
 
+FLOATS = (np.float32, np.float64)
+
 
 class IncompatibleKeys(NamedTuple):
     """What :meth:`Module.load_state_dict` did not find, and what it did not know."""
@@ -217,9 +219,10 @@ class Module:
             if x.dtype.kind != "f":
                 raise DtypeError(f"{name} takes float32 or float64, got {x.dtype}; convert with x.astype")
         elif x.dtype != like.dtype:
+            other = f" or module.to(dtype='{x.dtype}')" if x.dtype in FLOATS else ""
             raise DtypeMismatchError(
                 f"{name} holds {like.dtype} parameters and was given {x.dtype} input; "
-                f"convert one: x.astype('{like.dtype}') or module.to(dtype='{x.dtype}')"
+                f"convert {'one' if other else 'it'}: x.astype('{like.dtype}'){other}"
             )
         elif type(x) is not type(like) and backend.device_of(x) != backend.device_of(like):
             raise DeviceError(

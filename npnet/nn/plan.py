@@ -16,7 +16,7 @@ import numpy as np
 from npnet import backend
 from npnet.backend import Array
 from npnet.engine import choice
-from npnet.nn.formula_layer import is_bare
+from npnet.nn.formula_layer import is_bare, is_steady
 from npnet.nn.module import Module
 from npnet.nn.row import Row, like_of, one_by_one, version
 
@@ -38,7 +38,8 @@ class Plan:
         self._bare = list(map(is_bare, layers))
         self._rows: list[Row | None] = []
         self._parts: list[list[Module]] = []
-        kinds = zip(layers, likes, map(_joins, layers, likes), strict=True)
+        joins = map(_joins, layers, likes, [*likes[1:], output])
+        kinds = zip(layers, likes, joins, strict=True)
         for joined, group in itertools.groupby(kinds, lambda kind: kind[2]):
             some: list[Any] = list(group)
             part = [layer for layer, _, _ in some]
@@ -77,10 +78,15 @@ class Plan:
         return x
 
 
-def _joins(layer: Any, like: Any) -> bool:
-    if like is None or not is_bare(layer) or not layer.joins_rows:
+def _joins(layer: Any, like: Any, output: Any) -> bool:
+    """Whether a layer can be run with its neighbours; for a compiler, its vectors are as long as its rows."""
+    if like is None or output is None or not is_bare(layer) or not layer.joins_rows:
         return False
-    return choice.joins(layer.formula) and choice.joins(layer.derivative)
+    if not (choice.joins(layer.formula) and choice.joins(layer.derivative)):
+        return False
+    widths = {like.shape[-1:], output.shape[-1:]}
+    operands = layer.operands(like) if is_steady(layer) else None
+    return all(getattr(each, "ndim", 0) != 1 or each.shape in widths for each in operands or ())
 
 
 def through(chain: Module, x: Any, plans: dict[Hashable, Plan]) -> Any:

@@ -43,8 +43,6 @@ class _Active:
     chain : Chain
     ending : dict
         Of each loss that the row was called with, the chain with the loss as its last link.
-    first : int
-        The first layer that has a parameter.
     outline : tuple
         What their contexts are made of beside the arrays: where they stand in the row, whether the first one
         keeps its input, and the shapes of the outputs of all layers of the row but the last.
@@ -57,7 +55,6 @@ class _Active:
         self.all = len(layers) == len(shapes) + 1
         self.outline = positions, bool(layers) and layers[0].keeps == "input", shapes
         self.ending: dict[Link, Chain] = {}
-        self.first = len(layers)
         self._places: tuple[tuple[Array | None, ...], ...] | None = None
         self._parameters: list[Parameter] = []
         self._version: Version | None = None
@@ -76,15 +73,6 @@ class _Active:
         written: list[tuple[Parameter, Array]] = []
         backwards = [layer.places(dtype, written) for layer in reversed(self.layers)]  # to be added in order
         return tuple(reversed(backwards)), written
-
-    def places_of_all(self) -> Any:
-        """The places of the gradients of each layer, if all have one that may be written over; else None."""
-        if self._places is None or self._version != version():
-            return None
-        for parameter in self._parameters:
-            if not (parameter.has_grad and parameter.requires_grad):
-                return None
-        return self._places
 
     def settle(self, written: list[tuple[Parameter, Array]] | None) -> None:
         """The gradients are in their places."""
@@ -106,7 +94,6 @@ class _Active:
             )
         if not same(self._places, places):
             self._places = places
-        self.first = next((i for i, own in enumerate(learned) if any(own)), len(learned))
 
 
 class Row:
@@ -179,19 +166,8 @@ class Row:
                 now.frame.append((self, x, output))
         return output
 
-    def learn(
-        self,
-        x: Any,
-        link: Link,
-        operands: tuple[Any, ...],
-        divisor: int,
-        zero_grad: Callable[[], object],
-        *,
-        clears_all: bool,
-    ) -> tuple[Any, Any]:
-        """Drop all gradients, go forth, through a loss and back; the output and the loss.
-
-        The loss is None where it went forth alone.
+    def learn(self, x: Any, link: Link, operands: tuple[Any, ...], divisor: int) -> tuple[Any, Any]:
+        """Go forth, through a loss and back; the output and the loss, None where it went forth alone.
 
         Parameters
         ----------
@@ -203,31 +179,19 @@ class Row:
             Of the loss.
         divisor : int
             What the sum of the losses is divided by.
-        zero_grad : callable
-            Drops the gradients.
-        clears_all : bool
-            Whether it drops those of the row's parameters, and no others: then it is not called where all are
-            written over.
         """
         call = _, _, given, active = self._given()
         chain = active.ending.get(link)
         if chain is None:
             links = *active.chain.links, link
             chain = active.ending[link] = choice.chain_of(links, self._kind_of_input, self._likes[0])
-        first, written = active.first, None
-        places: Any = active.places_of_all() if clears_all else None
-        dropped = places is None
-        if dropped:
-            zero_grad()
-            first = first_that_learns(active.layers)
+        first = first_that_learns(active.layers)
+        if first < len(active.layers):
             places, written = active.places(self._dtype)
-        found = chain.both(x, (*given, operands), places, divisor, first, self._operands)
-        if found is not None:
-            if dropped:
+            found = chain.both(x, (*given, operands), places, divisor, first, self._operands)
+            if found is not None:
                 active.settle(written)
-            return found
-        if not dropped:
-            zero_grad()
+                return found
         now = thread.state
         now.number += 1
         now.frame = ()
@@ -236,15 +200,14 @@ class Row:
         finally:
             now.frame = None
 
+    def keeps_dtype(self) -> bool:
+        """Whether the inputs of all layers have one dtype."""
+        return all(like.dtype == self._dtype for like in self._likes)
+
     def forget(self) -> None:
         """Drop what earlier calls have left to go back through."""
         for contexts in self._all:
             contexts.stack.clear()
-
-    @property
-    def parameters(self) -> set[Parameter]:
-        """What the layers learn."""
-        return {each for layer in self._layers for each in layer.learned() if each is not None}
 
     def _drop_earlier(self) -> None:
         """Drop what an earlier pass has left, as this call will when it keeps something of its own."""

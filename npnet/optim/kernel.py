@@ -96,8 +96,8 @@ _quiet = _Quiet()
 
 def _run_in_blocks(kernel: Rule, arrays: tuple[Array, ...], constants: tuple[float, ...]) -> None:
     size = arrays[0].size
-    block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else size
-    if size <= block:
+    block = BLOCK_BYTES // arrays[0].itemsize if isinstance(arrays[0], np.ndarray) else max(size, 1)
+    if 0 < size <= block:
         kernel(*arrays[:2], constants[0], *arrays[2:], *constants[1:])
         return
     for first in range(0, size, block):

@@ -41,8 +41,7 @@ class ProgressBar(Callback):
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[measure]}"),
-            TextColumn("{task.fields[speed]:,.0f} rows/s"),
+            TextColumn("{task.fields[measured]}"),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
@@ -55,7 +54,7 @@ class ProgressBar(Callback):
         self._began = time.perf_counter()
         self._rows = -trainer.running.rows  # those of an epoch that goes on took their time before
         steps = trainer.epochs * trainer.engine.task.steps_per_epoch
-        self._bar_task = self._bar.add_task("", total=steps, epoch="", loss=math.nan, measure="", speed=0.0)
+        self._bar_task = self._bar.add_task("", total=steps, epoch="", measured="")
         self._shown = 0
         where = _place(trainer) if trainer.epoch else ""
         if trainer.name or where:
@@ -72,13 +71,12 @@ class ProgressBar(Callback):
             self._drawn = now
             running, task = trainer.running, trainer.engine.task
             steps = (trainer.epoch - 1) * task.steps_per_epoch + running.steps
+            speed = (self._rows + running.rows) / (now - self._began)
             self._bar.update(
                 self._bar_task,
                 completed=steps,
                 epoch=f"{trainer.epoch}/{trainer.epochs}",
-                loss=running.loss,
-                measure=_measure(trainer, running.measure),
-                speed=(self._rows + running.rows) / (now - self._began),
+                measured=f"loss {running.loss:.4f}  {_measure(trainer, running.measure)} {speed:,.0f} rows/s",
                 refresh=True,
             )
 

@@ -66,8 +66,8 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a row is compiled at once where nothing is kept",
         COMPILED,
-        "or numba_engine.is_kept",
-        "or not numba_engine.is_kept",
+        "calls == 1 and numba_engine.is_kept",
+        "calls == 1 and not numba_engine.is_kept",
         HOT,
     ),
     # what is looked up once

@@ -13,7 +13,6 @@ from npnet.backend import Array
 from npnet.engine.chain import Link, divided_sum
 from npnet.errors import ArgumentError, DeviceError, DtypeError, NpnetError, ShapeError, UnsupportedError
 from npnet.nn.context import thread
-from npnet.nn.formula_layer import plain
 from npnet.nn.module import Module
 
 __all__ = ["ElementwiseLoss", "Ending", "Loss", "beside", "reduced"]
@@ -199,14 +198,14 @@ class ElementwiseLoss(Loss):
         return x.size
 
     def as_link(self, like: Array) -> Ending | None:
-        """As :meth:`Loss.as_link`; None where the formulas may warn on the way, or an option does not fit."""
+        """As :meth:`Loss.as_link`; None where formulas may warn on the way or make another dtype."""
         try:
             self._check_pair(like, like)
         except NpnetError:
             return None
-        if self.quiet:
-            return None
         options = self._given()
+        if self.quiet or not all(_keeps_dtype(option, like) for option in options):
+            return None
 
         def operands(target: Any) -> tuple[Any, ...] | None:
             if type(target) is not np.ndarray or target.shape != like.shape or target.dtype != like.dtype:
@@ -216,7 +215,6 @@ class ElementwiseLoss(Loss):
         link = Link(self.formula, self.derivative, "input", 1 + len(options), 0, steady=False)
         return self._ending(link, operands, self._divisor(like))
 
-    @plain
     def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Compare `input` with `target`."""
         self._check_pair(input, target)
@@ -224,7 +222,6 @@ class ElementwiseLoss(Loss):
         with np.errstate(**self.quiet):
             return self._reduced(self.formula(input, target, *self._given()), self._divisor(input))
 
-    @plain
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the input."""
         x, target = self.saved()
@@ -239,3 +236,10 @@ class ElementwiseLoss(Loss):
         given = {name: getattr(self, name) for name in self.options}
         shown = [f"{name}={value!r}" for name, value in given.items() if isinstance(value, (str, Real))]
         return ", ".join([super().extra_repr(), *shown])
+
+
+def _keeps_dtype(option: Any, like: Array) -> bool:
+    """Whether what a formula makes of an array and an option has the array's dtype."""
+    if isinstance(option, np.ndarray):
+        return bool(option.dtype == like.dtype)
+    return option is None or type(option) in (bool, int, float, str)

@@ -14,10 +14,9 @@ from npnet.backend import Array
 from npnet.engine import recorded, whole
 from npnet.engine.chain import Link
 from npnet.engine.choice import takes_exponentials
-from npnet.errors import ArgumentError
+from npnet.errors import ArgumentError, DtypeError
 from npnet.nn.constants import counted, ones
 from npnet.nn.dropout import times
-from npnet.nn.formula_layer import plain
 from npnet.nn.loss.base import Ending, reduced
 from npnet.nn.loss.classes import (
     ClassLoss,
@@ -254,12 +253,13 @@ class CrossEntropyLoss(ClassLoss):
             return None
 
         def operands(target: Any) -> tuple[Any, ...] | None:
-            indices = type(target) is np.ndarray and target.dtype.kind in "iu" and target.shape == (n,)
+            if type(target) is not np.ndarray or target.shape != (n,):
+                return None
+            indices = target.dtype.kind in "iu" and target.dtype.isnative
             return (target,) if indices and greatest(target) < classes else None
 
         return self._ending(OF_ALL, operands, n)
 
-    @plain
     def forward(self, input: Array, target: Array) -> Array:  # noqa: A002 (PyTorch's name)
         """Compare logits with class indices or probabilities."""
         self._check_classes(input, target)
@@ -281,7 +281,6 @@ class CrossEntropyLoss(ClassLoss):
         with np.errstate(invalid="ignore" if divisor == 0 else None):  # 0 / 0 is NaN, as in PyTorch
             return self._reduced(losses.reshape(without_classes(input.shape)), divisor)
 
-    @plain
     def backward(self, grad_output: Any = 1.0, *, input_grad: bool = True) -> Array | None:
         """Compute the gradient by the logits."""
         given, slopes, divisor = self.saved()
@@ -295,6 +294,10 @@ class CrossEntropyLoss(ClassLoss):
             raise ArgumentError(
                 f"ignore_index={self.ignore_index} needs class indices as target; probabilities have "
                 "none to ignore, so leave it out"
+            )
+        if target.shape != x.shape and target.shape == without_classes(x.shape):
+            raise DtypeError(
+                f"class indices are integers, got {target.dtype}: convert them with target.astype('int64')"
             )
         self._check_pair(x, target)
 

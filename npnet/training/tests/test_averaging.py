@@ -198,7 +198,7 @@ def test_figures_say_that_the_average_is_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr("npnet.training.figures.curves_figure", lambda *given, **_: notes.append(given[3]))
     monkeypatch.setattr(RunFolder, "write_figure", lambda *_: None)
     for number, averaging in enumerate(([], [EMA])):
-        recipe = load_recipe("wine", [*SMALL[:2], *averaging])
+        recipe = load_recipe("digits", [*SMALL[:2], *averaging])
         run_recipe(recipe, out=tmp_path / str(number))
     assert "average" not in notes[0]
     assert notes[1].endswith("Validated, kept and tested: the average of the weights (ema).")

@@ -20,7 +20,7 @@ from npnet import nn, no_grad, optim
 from npnet.engine.chain import Chain
 from npnet.engine.tests.test_trace import assert_same as assert_same_arrays
 from npnet.engine.tests.test_written_rows import CHANGES, COMMON, LAYERS, plans
-from npnet.errors import BackwardError, NpnetError, ShapeError, TargetError
+from npnet.errors import BackwardError, DtypeError, NpnetError, ShapeError, TargetError
 from npnet.nn.utils import clip_grad_norm_
 from npnet.training import TrainStep
 
@@ -238,6 +238,20 @@ def append_a_layer(training: Training, step: int) -> None:
         training.model.append(nn.ReLU())
 
 
+def keep_gradients(training: Training, step: int) -> None:
+    if step == 4:
+        training.optimizer.zero_grad = lambda: None
+
+
+def take_a_parameter_away(training: Training, step: int) -> None:
+    if step == 4:
+        training.optimizer.param_groups[0]["params"].pop()
+
+
+def call_a_forward(training: Training, step: int) -> None:
+    training.model[0].forward(batch(9)[0])
+
+
 def add_a_group(training: Training, step: int) -> None:
     if step == 2:
         training.other = nn.Parameter(np.ones(3, np.float32))
@@ -252,7 +266,7 @@ def add_a_group(training: Training, step: int) -> None:
 BETWEEN: tuple[Between, ...] = (
     *(reduce_otherwise, ignore_a_class, weigh_classes, change_gradients, take_a_gradient_away),
     *(take_all_gradients_away, step_by_hand, evaluate, call_without_going_back, seed, lower_the_rate),
-    *(append_a_layer, add_a_group),
+    *(append_a_layer, add_a_group, keep_gradients, take_a_parameter_away, call_a_forward),
 )
 
 
@@ -269,9 +283,9 @@ def test_whatever_is_done_between_two_steps(between: Between) -> None:
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_model_is_noticed(change: Callable[..., Any]) -> None:
     def training() -> Training:
-        return Training(network([*COMMON, 0]), nn.CrossEntropyLoss(), optim.SGD([parameter], lr=0.1))
+        model = network([*COMMON, 0])  # of which only the last bias moves, not what is set
+        return Training(model, nn.CrossEntropyLoss(), optim.SGD([model[-1].bias], lr=0.1))
 
-    parameter = nn.Parameter(np.zeros(1, np.float32))  # none of the model, which would move what is set
     compare(
         training, indices, [9] * 9, "float32", between=lambda training, step: change(training.model, step)
     )
@@ -345,6 +359,8 @@ def test_a_common_step_is_written_down_as_one() -> None:
 
 
 class Doubled(nn.CrossEntropyLoss):
+    __module__ = "somebody's"
+
     def forward(self, x: Any, target: Any) -> Any:
         return 2 * super().forward(x, target)
 
@@ -353,8 +369,160 @@ class Doubled(nn.CrossEntropyLoss):
 
 
 class Unchained(nn.Sequential):
+    __module__ = "somebody's"
+
     def forward(self, x: Any) -> Any:
         return super().forward(2 * x)
+
+
+class Halved(nn.MSELoss):
+    __module__ = "somebody's"
+
+    def _reduced(self, losses: Any, divisor: Any) -> Any:
+        return super()._reduced(losses, divisor) / 2
+
+
+class Steep(nn.CrossEntropyLoss):
+    __module__ = "somebody's"
+
+    def _seed(self, *args: Any) -> Any:
+        return 2 * super()._seed(*args)
+
+
+class Annealed(nn.HuberLoss):
+    __module__ = "somebody's"
+    options = ("now",)
+
+    @property
+    def now(self) -> float:
+        self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
+        return 1.0 / self.__dict__["calls"]
+
+
+class Bare(nn.Module):
+    """A loss of somebody's own that takes no gradient."""
+
+    def forward(self, x: Any, target: Any) -> Any:
+        self.save(x)
+        return x.sum()
+
+    def backward(self) -> Any:  # type: ignore[override]
+        (x,) = self.saved()
+        return np.ones_like(x)
+
+
+class Scheduled(nn.Dropout):
+    """Its probability grows with every call."""
+
+    __module__ = "somebody's"
+
+    @property
+    def p(self) -> float:
+        self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
+        return 0.9 - 0.8 / self.__dict__["calls"]
+
+    @p.setter
+    def p(self, value: float) -> None: ...
+
+
+def scheduled() -> Training:
+    npnet.manual_seed(1)
+    layers = [nn.Linear(N, N), Scheduled(), nn.ReLU(), Scheduled(), nn.Linear(N, CLASSES)]
+    return Training(nn.Sequential(*layers), nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize("make", [Steep, Bare])
+def test_losses_of_others_are_called(make: Callable[[], nn.Module]) -> None:
+    compare(lambda: usual(make()), indices, [9] * 6, "float32")
+
+
+@pytest.mark.parametrize(
+    "make", [Halved, Annealed, lambda: nn.HuberLoss(delta=np.float64(0.5)), lambda: nn.L1Loss()]
+)
+def test_losses_of_other_dtypes_and_options(make: Callable[[], nn.Module]) -> None:
+    def training() -> Training:
+        model = network(COMMON)
+        return Training(model, make(), optim.SGD(model.parameters(), lr=0.01))
+
+    compare(training, values, [9] * 6, "float32")
+
+
+def test_a_layer_may_make_another_dtype() -> None:
+    def training() -> Training:
+        return Training(network(COMMON).append(nn.ELU(np.float64(0.5))), nn.CrossEntropyLoss())
+
+    compare(training, indices, [9] * 6, "float32")
+
+
+def test_probabilities_that_are_computed() -> None:
+    compare(scheduled, indices, [9] * 6, "float32")
+
+
+def test_an_optimizer_of_somebodys_own() -> None:
+    class Descent:
+        def __init__(self, parameters: Any) -> None:
+            self.parameters = list(parameters)
+
+        def zero_grad(self) -> None:
+            for parameter in self.parameters:
+                parameter.grad = None
+
+        def step(self) -> None:
+            for parameter in self.parameters:
+                parameter.data -= 0.1 * parameter.grad
+
+    def training() -> Training:
+        model = network(COMMON)
+        return Training(model, nn.CrossEntropyLoss(), Descent(model.parameters()))
+
+    compare(training, indices, [9] * 6, "float32")
+
+
+def test_what_breaks_off_leaves_no_gradients() -> None:
+    training = usual()
+    step = TrainStep(training.model, training.criterion, training.optimizer)
+    for _ in range(4):
+        step(*batch(9))
+    x, target = batch(9)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        step(x * np.float32(1e30), target)
+    assert not any(parameter.has_grad for parameter in training.model.parameters())
+
+
+def test_warnings_come_in_the_order_of_the_lines() -> None:
+    def warned(at_once: bool) -> list[str]:
+        training = Training(network([*COMMON, 0]), nn.MSELoss())
+        step: Step = training.by_hand
+        if at_once:
+            step = TrainStep(training.model, training.criterion, training.optimizer)
+        x, _ = batch(9)
+        target = np.zeros((9, CLASSES), np.float32)
+        for _ in range(4):
+            step(x, target)
+        training.model[-1].weight.data.fill(1e19)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            step(x, target)
+        return [str(warning.message) for warning in heard]
+
+    ours, theirs = warned(at_once=True), warned(at_once=False)
+    assert [each.replace("dot", "matmul") for each in ours] == [
+        each.replace("dot", "matmul") for each in theirs
+    ]
+    assert theirs
+
+
+def test_a_changed_option_is_written_down_again() -> None:
+    training = usual(nn.HuberLoss())
+    step = TrainStep(training.model, training.criterion, training.optimizer)
+    x, target = batch(9)[0], np.zeros((9, CLASSES), np.float32)
+    for delta in (1.0, 0.5):
+        training.criterion.delta = delta
+        for _ in range(4):
+            step(x, target)
+    (chain,) = both_of(training)
+    (written,) = chain._written.values()  # type: ignore[attr-defined]
+    assert 0.5 in [number for _, _, number in written._numbers]
 
 
 def test_methods_of_others_are_called() -> None:
@@ -384,6 +552,8 @@ def test_methods_of_others_are_called() -> None:
         (np.ones((9, N), np.float32), np.full(9, CLASSES), TargetError),
         (np.ones((9, N), np.float32), np.full(9, -1), TargetError),
         (np.ones((9, N), np.float32), [0] * 9, NpnetError),
+        (np.ones((9, N), np.float32), np.zeros(9, np.float32), DtypeError),
+        (np.ones((9, N), np.int64), np.zeros(9, np.int64), DtypeError),
         (np.ones((9, N), np.float32), np.zeros((9, CLASSES)), NpnetError),
         ([[0.0] * N] * 9, np.zeros(9, np.int64), NpnetError),
     ],
@@ -496,3 +666,22 @@ def test_what_was_written_down_goes_with_the_step() -> None:
         assert values() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"model": None}, "model is an npnet module"),
+        ({"criterion": nn.CrossEntropyLoss}, "criterion is an npnet module, an instance"),
+        ({"optimizer": nn.MSELoss()}, r"optimizer is one of npnet\.optim, an instance"),
+        ({"optimizer": optim.SGD}, r"optimizer is one of npnet\.optim, an instance"),
+        ({"before_update": 3}, "before_update is a function without arguments"),
+        ({"optimizer": optim.SGD(network([]).parameters())}, "holds no parameter of the model"),
+    ],
+)
+def test_what_is_no_training_is_refused(replaced: dict[str, Any], message: str) -> None:
+    model = network(COMMON)
+    parts: dict[str, Any] = {"optimizer": optim.SGD(model.parameters())}
+    parts = {"model": model, "criterion": nn.CrossEntropyLoss(), **parts, **replaced}
+    with pytest.raises(NpnetError, match=message):
+        TrainStep(**parts)
