@@ -19,10 +19,12 @@ DROPOUT = "npnet/nn/dropout.py"
 PLAN = "npnet/nn/plan.py"
 
 TESTS = "npnet/training/tests/test_train_step.py"
-BETWEEN = f"{TESTS}::test_whatever_is_done_between_two_steps"
+CHANGES = "npnet/training/tests/test_train_step_between.py"
+OTHERS = "npnet/training/tests/test_train_step_others.py"
+BETWEEN = f"{CHANGES}::test_whatever_is_done_between_two_steps"
 KINDS = f"{TESTS}::test_every_kind_of_training"
 LOSSES = f"{TESTS}::test_every_loss"
-REFUSED = f"{TESTS}::test_what_is_refused_changes_no_parameter"
+REFUSED = f"{OTHERS}::test_what_is_refused_changes_no_parameter"
 PARITY = "parity_tests/test_train_step.py"
 BITS = f"{PARITY}::test_compiled_it_has_the_bits_of_the_loop"
 COLD = f"{PARITY}::test_where_it_is_not_compiled_it_has_them_too"
@@ -71,35 +73,35 @@ MISTAKES: list[Mistake] = [
         STEP,
         "    return added <= HARMLESS and",
         "    return",
-        f"{TESTS}::test_losses_of_others_are_called",
+        f"{OTHERS}::test_losses_of_others_are_called",
     ),
     Mistake(
         "a method in an instance is not called",
         STEP,
         "and not any(hasattr(type(module), name) for name in vars(module))",
         "",
-        f"{TESTS}::test_methods_of_others_are_called",
+        f"{OTHERS}::test_methods_of_others_are_called",
     ),
     Mistake(
         "a step is taken though nothing is recorded",
         STEP,
         "not now.recording or now.frame is not None",
         "now.frame is not None",
-        f"{TESTS}::test_nothing_is_left_to_go_back_through",
+        f"{CHANGES}::test_nothing_is_left_to_go_back_through",
     ),
     Mistake(
         "what was called before may still be gone back through",
         STEP,
         "        row.forget()\n",
         "",
-        f"{TESTS}::test_nothing_is_left_to_go_back_through",
+        f"{CHANGES}::test_nothing_is_left_to_go_back_through",
     ),
     Mistake(
         "a model that was called before may still be gone back through",
         STEP,
         "for module in (self._model, self._criterion):",
         "for module in (self._criterion,):",
-        f"{TESTS}::test_nothing_is_left_to_go_back_through",
+        f"{CHANGES}::test_nothing_is_left_to_go_back_through",
     ),
     Mistake(
         "a row that is forgotten keeps its layers' calls",
@@ -108,7 +110,7 @@ MISTAKES: list[Mistake] = [
         '        """Drop what earlier calls have left to go back through."""\n'
         "        for contexts in self._all:\n",
         "    def forget(self) -> None:\n        for contexts in self._all[:1]:\n",
-        f"{TESTS}::test_nothing_is_left_to_go_back_through",
+        f"{CHANGES}::test_nothing_is_left_to_go_back_through",
     ),
     # the row
     Mistake(
@@ -137,7 +139,7 @@ MISTAKES: list[Mistake] = [
         STEP,
         "row.keeps_dtype() and like.dtype == x.dtype",
         "True",
-        f"{TESTS}::test_a_layer_may_make_another_dtype",
+        f"{OTHERS}::test_a_layer_may_make_another_dtype",
     ),
     # the function
     Mistake("the gradient of a mean is that of a sum", CHAIN, "{kept}, 1.0 / divisor", "{kept}, 1.0", LOSSES),
@@ -163,14 +165,14 @@ MISTAKES: list[Mistake] = [
         LOSS,
         '        if self.reduction == "none" or not divisor:\n',
         "        if not divisor:\n",
-        f"{TESTS}::test_a_loss_of_many_numbers_is_refused_as_ever",
+        f"{OTHERS}::test_a_loss_of_many_numbers_is_refused_as_ever",
     ),
     Mistake(
         "options that do not fit are taken",
         LOSS,
         "            self._check_pair(like, like)\n",
         "            like.size\n",
-        f"{TESTS}::test_an_option_that_does_not_fit_is_refused_every_time",
+        f"{OTHERS}::test_an_option_that_does_not_fit_is_refused_every_time",
     ),
     Mistake(
         "weights of classes are forgotten",
@@ -259,7 +261,7 @@ MISTAKES: list[Mistake] = [
         DROPOUT,
         "    if computed or not alike or",
         "    if not alike or",
-        f"{TESTS}::test_probabilities_that_are_computed",
+        f"{OTHERS}::test_probabilities_that_are_computed",
     ),
     # rules
     Mistake(
@@ -267,6 +269,6 @@ MISTAKES: list[Mistake] = [
         WRITTEN,
         "            moving = written.moving(operands)\n        if moving is None:\n",
         "            moving = written.moving(operands)\n        if written is None:\n",
-        f"{TESTS}::test_a_changed_option_is_written_down_again",
+        f"{CHANGES}::test_a_changed_option_is_written_down_again",
     ),
 ]
