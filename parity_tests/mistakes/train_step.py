@@ -121,13 +121,6 @@ MISTAKES: list[Mistake] = [
         LOSSES,
     ),
     Mistake(
-        "the first gradients go where nobody learns",
-        ROW,
-        "divisor, first, self._operands)",
-        "divisor, 0, self._operands)",
-        KINDS,
-    ),
-    Mistake(
         "masks are drawn twice where a step is not taken at once",
         ROW,
         "            return self._called(x, *call), None\n",

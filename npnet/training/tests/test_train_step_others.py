@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -80,14 +80,14 @@ class Bare(nn.Module):
 
 
 class Scheduled(nn.Dropout):
-    """Its probability grows with every call."""
+    """Its probability is everybody's."""
 
     __module__ = "somebody's"
+    shared: ClassVar[float] = 0.5
 
     @property
     def p(self) -> float:
-        self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
-        return 0.9 - 0.8 / self.__dict__["calls"]
+        return type(self).shared
 
     @p.setter
     def p(self, value: float) -> None: ...
@@ -123,7 +123,15 @@ def test_a_layer_may_make_another_dtype() -> None:
 
 
 def test_probabilities_that_are_computed() -> None:
-    compare(scheduled, indices, [9] * 6, "float32")
+    def raise_it(training: Training, step: int) -> None:
+        Scheduled.shared = 0.1 + 0.15 * step
+
+    compare(scheduled, indices, [9] * 6, "float32", between=raise_it)
+    hidden, dropped = scheduled().model[:4], []
+    for step in range(5):
+        Scheduled.shared = 0.1 + 0.15 * step
+        dropped.append(np.mean(hidden(np.ones((900, N), np.float32)) == 0))
+    assert np.all(np.diff(dropped) > 0.02)
 
 
 def test_an_optimizer_of_somebodys_own() -> None:
