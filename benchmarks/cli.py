@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from benchmarks import machine
-from benchmarks.peers import CPU_PEERS, GPU_PEERS
+from benchmarks.peers import CPU_PEERS, GPU_PEERS, PEERS
 from benchmarks.report import markdown, write
-from benchmarks.rounds import measure
+from benchmarks.rounds import Result, measure
 from benchmarks.worker import Worker
 from benchmarks.workloads import GPU_WORKLOADS, WORKLOADS, find
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 
+BEGINNINGS = tuple(dict.fromkeys(workload.name.split("-")[0] for workload in WORKLOADS))
 QUICK = ("galaxies-128", "mnist-128", "adam-1e6")
 
 
@@ -55,9 +56,9 @@ Busy = Annotated[bool, typer.Option("--busy", help="Measure although others are 
 def steps(
     context: typer.Context,
     workloads: Annotated[
-        str, typer.Option(help="Only these, by commas; the beginning of a name stands for all that begin so.")
+        str, typer.Option(help=f"Only these, by commas, or all that begin so: {', '.join(BEGINNINGS)}.")
     ] = "",
-    peers: Annotated[str, typer.Option(help="Only these peers, by commas.")] = "",
+    peers: Annotated[str, typer.Option(help=f"Only these peers, by commas: {', '.join(PEERS)}.")] = "",
     rounds: Annotated[int, typer.Option(min=1, help="How often each peer has its turn.")] = 7,
     seconds: Annotated[float, typer.Option(min=0.0, help="About how long a turn takes.")] = 0.4,
     threads: Annotated[
@@ -99,8 +100,14 @@ def steps(
         rounds, seconds = min(rounds, 3), min(seconds, 0.2)
     reason = _must_be_quiet(busy)
     workers = {name: Worker(name, device, threads) for name in names}
+    results: list[Result] = []
     try:
-        results = measure(chosen, workers, rounds, seconds, _say)
+        for result in measure(chosen, workers, rounds, seconds, _say):
+            results.append(result)
+    except KeyboardInterrupt:
+        _say(f"interrupted: {len(results)} of {len(chosen)} workloads were measured")
+        if not results:
+            raise typer.Exit(130) from None
     finally:
         for worker in workers.values():
             worker.close()

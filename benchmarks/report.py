@@ -82,7 +82,7 @@ def markdown(results: Sequence[Result], machine: Mapping[str, str], command: str
     measured = [ratios(result, clock) for result in results]
     shown = [key for key in RATIOS if any(found[key] is not None for found in measured)]
     lines += _table(
-        ["workload", *(RATIOS[key] for key in shown), "eager", "best of all"],
+        ["workload", *(RATIOS[key] for key in shown), "best eager", "best other"],
         [
             [
                 result.workload.name,
@@ -145,5 +145,6 @@ def _chart(results: Sequence[Result], clock: str) -> Any:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel("time of a step / eager PyTorch (left is faster)")
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if names:
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

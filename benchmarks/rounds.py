@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.peers import PEERS, Unavailable
@@ -67,9 +67,8 @@ def measure(
     rounds: int,
     seconds: float,
     say: Callable[[str], None],
-) -> list[Result]:
+) -> Iterator[Result]:
     """Run every workload in every worker, round by round; the order turns by one a round."""
-    results = []
     for workload in workloads:
         result = Result(workload)
         ready = []
@@ -83,7 +82,6 @@ def measure(
             turn = number % max(len(ready), 1)
             for name in ready[turn:] + ready[:turn]:
                 result.rounds.setdefault(name, []).append(workers[name].turn(seconds))
-        results.append(result)
         line = "  ".join(f"{name} {result.median(name) * 1e6:.0f}" for name in ready)
         say(f"{workload.name}: {line} µs a step")
-    return results
+        yield result

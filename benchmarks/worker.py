@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -98,12 +99,13 @@ def _environment(threads: int | None) -> Iterator[None]:
 
 
 def _serve(pipe: Connection, name: str, device: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for the work ends it
     run, steps, estimate = None, 1, 0.0
     keep_memory()
     while True:
         try:
             what, argument = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         try:
             if what == "prepare":

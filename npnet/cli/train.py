@@ -154,9 +154,11 @@ def _closing_table(summary: dict[str, Any]) -> Table:
     from rich.table import Table
 
     from npnet.training.objective import objective_of_kind
+    from npnet.training.run_figures import computed_by
 
     data, test, seconds = summary["data"], summary.get("test"), summary["seconds"]
-    table = Table(title=f"{summary['recipe']} on {summary['backend']}", show_header=False, title_style="bold")
+    computed = computed_by(summary["backend"], summary.get("engine", "numpy"))
+    table = Table(title=f"{summary['recipe']} on {computed}", show_header=False, title_style="bold")
     table.add_column(style="cyan")
     table.add_column(overflow="fold")
     table.add_row("data", escape(data["origin"]))

@@ -24,7 +24,7 @@ from npnet.training.recipe_files import load_recipe
 from npnet.training.record import Run, read_run, resume_command
 from npnet.training.resume import facts_of, go_on, versions_of
 from npnet.training.run import RECIPE, RunFolder
-from npnet.training.run_figures import RunFigures
+from npnet.training.run_figures import RunFigures, computed_by
 from npnet.training.seen import Seen, over_folds
 from npnet.training.task import Task, make_task, splits
 from npnet.training.trainer import Trainer
@@ -219,7 +219,7 @@ class _Experiment:
     @property
     def figures(self) -> RunFigures:
         """What draws them."""
-        return RunFigures(self.recipe, self.dataset, self.origin.backend)
+        return RunFigures(self.recipe, self.dataset, computed_by(self.origin.backend, self.origin.engine))
 
     def run_folds(self, parts: Sequence[Split], folder: RunFolder, began: float) -> dict[str, Any]:
         """Train once a fold, each in a folder of its own, and put the tests together."""
@@ -323,6 +323,7 @@ class _Experiment:
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
             "backend": self.origin.backend,
+            "engine": self.origin.engine,
             "task": self.recipe.training.objective.kind,
             "data": {
                 "dataset": self.dataset.name,

@@ -15,7 +15,18 @@ from npnet.training.run import RunFolder
 from npnet.training.seen import Seen
 from npnet.training.trainer import Trainer
 
-__all__ = ["RunFigures"]
+__all__ = ["RunFigures", "computed_by"]
+
+
+def computed_by(backend: str, engine: str) -> str:
+    """What computed, for people.
+
+    Examples
+    --------
+    >>> computed_by("numpy", "numpy"), computed_by("numpy", "numba")
+    ('numpy', 'numpy with numba')
+    """
+    return backend if engine == "numpy" else f"{backend} with {engine}"
 
 
 @dataclass(frozen=True)
