@@ -99,6 +99,11 @@ def _environment(threads: int | None) -> Iterator[None]:
 
 
 def _serve(pipe: Connection, name: str, device: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer any more
+        _answer(pipe, name, device)
+
+
+def _answer(pipe: Connection, name: str, device: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for the work ends it
     run, steps, estimate = None, 1, 0.0
     keep_memory()
