@@ -48,7 +48,8 @@ def runs(
         return
     table = Table(title=f"Runs in {escape(str(folder))}", title_style="bold")
     for heading in ("run", "recipe", "backend", "begun", "state", "result", "time"):
-        table.add_column(heading, overflow="fold", style="cyan" if heading == "run" else None)
+        is_run = heading == "run"  # which is to be copied
+        table.add_column(heading, overflow="fold", no_wrap=is_run, style="cyan" if is_run else None)
     for facts in found:
         table.add_row(*(escape(cell) for cell in _cells(facts, folder)))
     Console().print(table)
