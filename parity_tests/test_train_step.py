@@ -17,6 +17,7 @@ import npnet
 from npnet import backend, nn, optim
 from npnet.random import RecordingGenerator, ReplayGenerator
 from npnet.training import TrainStep
+from npnet.training.tests.train_steps import ending_chains
 from parity_tests.equal import assert_equal
 from parity_tests.registry.specification import seeds
 from parity_tests.report import Subject
@@ -147,12 +148,6 @@ def assert_same_bits(ours: list[Any], theirs: list[Any]) -> None:
     for one, other in zip(ours, theirs, strict=True):
         assert type(one) is type(other)
         np.testing.assert_array_equal(one, other, strict=True)
-
-
-def ending_chains(model: Any) -> list[Any]:
-    """The chains of the rows of a model that end in a loss."""
-    rows = [row for plan in model._contexts.plans.values() for row in plan._rows if row is not None]
-    return [chain for row in rows for active in row._active.values() for chain in active.ending.values()]
 
 
 def went_at_once(model: Any) -> bool:

@@ -41,9 +41,7 @@ class CompiledChain(Chain):
         self, x: Any, operands: tuple[Any, ...], steady: object
     ) -> tuple[Any, tuple[Any, ...]] | None:
         """As :meth:`Chain.forward`; None until the row is hot, and where no loop takes its operands."""
-        if "one" in self._refused or not _regular(x):
-            return None
-        if not self._is_hot("forth"):
+        if "one" in self._refused or not _regular(x) or not self._is_hot("forth"):
             return None
         found: tuple[Any, tuple[Any, ...]] | None = self._unless_refused(
             "one", lambda: super(CompiledChain, self).forward(x, operands, steady)

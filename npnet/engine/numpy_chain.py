@@ -31,8 +31,8 @@ class _Way:
         What must be the very same in a call that the way fits.
     """
 
-    entry: Callable[..., Any] | None = None
-    """What was written down; None as long as it was called only once."""
+    entry: Callable[..., Any]
+    """What was written down, once it was."""
 
     def __init__(self, links: tuple[Link, ...], operands: tuple[Any, ...], fixed: tuple[Any, ...]) -> None:
         self.fixed = fixed
@@ -45,8 +45,10 @@ class _Way:
                 else:
                     self._numbers.append((i, j, each))
 
-    def moving(self, operands: tuple[Any, ...]) -> list[Any] | None:
-        """The arrays that are others in every call; None if the way does not fit them, or the numbers."""
+    def moving(self, fixed: tuple[Any, ...], operands: tuple[Any, ...]) -> list[Any] | None:
+        """The arrays that are others in every call; None if the way does not fit the call."""
+        if not all(map(operator.is_, self.fixed, fixed)):
+            return None
         found = []
         for i, j, kind in self._arrays:
             each = operands[i][j]
@@ -134,25 +136,21 @@ class TracedChain(Chain):
         It is written down if the last call had the very same fixed; else None.
         """
         written = self._written.get(way)
-        moving = None
-        if written is not None and all(map(operator.is_, written.fixed, fixed)):
-            moving = written.moving(operands)
-        if moving is None:
-            lately = self._lately.get(way)
-            same = lately is not None and all(map(operator.is_, lately.fixed, fixed))
-            moving = lately.moving(operands) if lately is not None and same else None
-            if lately is None or moving is None:
-                self._lately[way] = _Way(self.links, operands, fixed)
-                return None
-            try:
-                with unheard():
-                    lately.entry = write(*call)
-            except Untraceable as reason:
-                self._refused = refusal("a row of layers", reason)
-                return None
-            written = self._written[way] = lately
-            self._lately.pop(way, None)
-        return written.entry, moving  # type: ignore[union-attr, return-value]
+        if written is not None and (moving := written.moving(fixed, operands)) is not None:
+            return written.entry, moving
+        lately = self._lately.get(way)
+        if lately is None or (moving := lately.moving(fixed, operands)) is None:
+            self._lately[way] = _Way(self.links, operands, fixed)
+            return None
+        try:
+            with unheard():
+                lately.entry = write(*call)
+        except Untraceable as reason:
+            self._refused = refusal("a row of layers", reason)
+            return None
+        self._written[way] = lately
+        self._lately.pop(way, None)  # another thread may have been here
+        return lately.entry, moving
 
     def _forth(self, x: Any, operands: tuple[Any, ...]) -> Callable[..., Any]:
         tape = Tape()

@@ -156,15 +156,15 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a row goes on with numbers that were changed",
         CHAIN,
-        "written is not None and all(map(operator.is_, written.fixed, fixed)):",
-        "written is not None and all(map(operator.is_, written.fixed[1:], fixed[1:])):",
+        "if not all(map(operator.is_, self.fixed, fixed)):",
+        "if not all(map(operator.is_, self.fixed[1:], fixed[1:])):",
         CHANGE,
     ),
     Mistake(
         "gradients go where they went before",
         CHAIN,
-        "written is not None and all(map(operator.is_, written.fixed, fixed)):",
-        "written is not None and written.fixed[0] is fixed[0]:",
+        "if not all(map(operator.is_, self.fixed, fixed)):",
+        "if self.fixed[0] is not fixed[0]:",
         f"{ROWS}::test_gradients_that_add_up",
     ),
     Mistake(

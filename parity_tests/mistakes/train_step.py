@@ -260,8 +260,11 @@ MISTAKES: list[Mistake] = [
     Mistake(
         "a changed option is not written down again",
         WRITTEN,
-        "            moving = written.moving(operands)\n        if moving is None:\n",
-        "            moving = written.moving(operands)\n        if written is None:\n",
+        "        if written is not None and (moving := written.moving(fixed, operands)) is not None:\n"
+        "            return written.entry, moving\n",
+        "        if written is not None:\n"
+        "            moving = written.moving(fixed, operands)\n"
+        "            return None if moving is None else (written.entry, moving)\n",
         f"{CHANGES}::test_a_changed_option_is_written_down_again",
     ),
 ]

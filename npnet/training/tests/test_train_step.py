@@ -150,7 +150,7 @@ def test_a_common_step_is_written_down_as_one() -> None:
     for _ in range(6):
         step(*batch(9))
     (chain,) = both_of(training)
-    assert set(chain._written) == {("both", 0, 9)}  # type: ignore[attr-defined]
+    assert set(chain._written) == {("both", 0, 9)}
 
 
 def test_before_the_update_gradients_may_be_changed() -> None:

@@ -181,7 +181,7 @@ def test_a_changed_option_is_written_down_again() -> None:
         for _ in range(4):
             step(x, target)
     (chain,) = both_of(training)
-    (written,) = chain._written.values()  # type: ignore[attr-defined]
+    (written,) = chain._written.values()
     assert 0.5 in [number for _, _, number in written._numbers]
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 import npnet
 from npnet import nn, optim
-from npnet.engine.chain import Chain
 from npnet.engine.tests.test_trace import assert_same as assert_same_arrays
 from npnet.engine.tests.test_written_rows import COMMON, LAYERS
 from npnet.training import TrainStep
@@ -87,11 +86,16 @@ def history(
     return (tuple(found), state, npnet.random.stream("dropout").randint(0, 9**9, (1,))), training
 
 
-def both_of(training: Training) -> list[Chain]:
+def ending_chains(model: nn.Module) -> list[Any]:
+    """The chains of the rows of a model that end in a loss."""
+    rows = [row for plan in model._contexts.plans.values() for row in plan._rows if row is not None]
+    return [chain for row in rows for active in row._active.values() for chain in active.ending.values()]
+
+
+def both_of(training: Training) -> list[Any]:
     """The chains in which model and loss went forth and back at once."""
-    rows = [row for plan in training.model._contexts.plans.values() for row in plan._rows if row is not None]
-    chains = [chain for row in rows for active in row._active.values() for chain in active.ending.values()]
-    return [chain for chain in chains if any(way[0] == "both" for way in chain._written)]  # type: ignore[attr-defined]
+    chains = ending_chains(training.model)
+    return [chain for chain in chains if any(way[0] == "both" for way in chain._written)]
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
